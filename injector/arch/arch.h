@@ -1,0 +1,74 @@
+/*
+ * What differs per architecture, with the same names for each. The implementation stands in
+ * injector/arch/<arch>/; nothing else names a register or a system call number by itself.
+ */
+#ifndef INJECTOR_ARCH_H
+#define INJECTOR_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Registers of one thread under their DWARF numbers (x86_64: System V ABI figure 3.36, which
+ * libunwind uses too; 16 is the return address column, the program counter).
+ */
+#define REGISTERS_MAX 40
+
+struct registers {
+    uint64_t value[REGISTERS_MAX];
+    uint64_t known; /* bit i: value[i] is known */
+};
+
+extern const unsigned arch_pc, arch_sp, arch_fp; /* DWARF numbers */
+extern const unsigned arch_register_count;
+extern const uint16_t arch_elf_machine; /* EM_... */
+extern const size_t arch_red_zone;      /* bytes below sp that belong to the function */
+extern const char *const arch_name;     /* as uname(2) says it */
+
+static inline bool register_known(const struct registers *registers, unsigned number)
+{
+    return number < REGISTERS_MAX && (registers->known >> number & 1);
+}
+
+static inline void register_set(struct registers *registers, unsigned number, uint64_t value)
+{
+    registers->value[number] = value;
+    registers->known |= UINT64_C(1) << number;
+}
+
+/*
+ * The raw NT_PRSTATUS register set (PTRACE_GETREGSET), opaque outside arch/. `size` is what the
+ * kernel returned: it tells a 32-bit thread.
+ */
+struct arch_regset {
+    uint64_t words[48];
+    size_t size;
+};
+
+/* True for a register set of a 64-bit thread that runs 64-bit code. */
+bool arch_regset_is_native(const struct arch_regset *regset);
+
+void arch_regset_to_registers(const struct arch_regset *regset, struct registers *ret);
+
+/*
+ * The registers that /proc/TID/syscall shows of a thread blocked in system call `number` (-1:
+ * blocked outside of one, in a page fault, say; then only pc and sp). proc(5).
+ */
+void arch_registers_from_syscall(long number, const uint64_t arguments[6], uint64_t sp, uint64_t pc,
+                                 struct registers *ret);
+
+/* The system call a stopped thread is in, or -1; with its arguments. */
+long arch_regset_syscall(const struct arch_regset *regset, uint64_t arguments[6]);
+
+/*
+ * EINTR repair (DESIGN.md section 4). When the thread was interrupted at PTRACE_EVENT_STOP in a
+ * call that gives EINTR after any stop, and may simply be issued again, changes the result register
+ * to -ERESTARTNOHAND and returns true: write the set back before the thread goes on.
+ */
+bool arch_regset_repair_eintr(struct arch_regset *regset);
+
+/* True when the bytes that end at `end` (length of them) are a call instruction. */
+bool arch_is_call_before(const uint8_t *end, size_t length);
+
+#endif

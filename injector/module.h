@@ -1,0 +1,79 @@
+/*
+ * One ELF file mapped into the target: the *right* file (its build-id is the one in memory), where
+ * it is loaded, its unwind tables and its symbols (DESIGN.md section 4, "The right file").
+ */
+#ifndef INJECTOR_MODULE_H
+#define INJECTOR_MODULE_H
+
+#include "injector/error.h"
+#include "injector/maps.h"
+#include "injector/process.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BUILD_ID_MAX 64
+
+struct module {
+    char *path;          /* as the target names it; "[vdso]" */
+    uint64_t start, end; /* lowest and highest address mapped from it */
+    uint64_t bias;       /* runtime address = ELF vaddr + bias */
+    bool deleted;        /* the file it was mapped from is gone from its path */
+    bool from_memory;    /* no right file was found: the image is what target memory holds */
+    uint8_t build_id[BUILD_ID_MAX];
+    size_t build_id_size; /* 0: has none */
+
+    const uint8_t *image; /* the ELF file's bytes, mapped or copied; NULL: none */
+    size_t image_size;
+    int fd; /* the right file, or -1 */
+
+    struct module_private *priv; /* unwind tables, symbol index: made when first asked for */
+};
+
+struct modules {
+    struct module **modules; /* ascending by start */
+    size_t count;
+    const struct process *process; /* borrowed */
+    const struct maps *maps;       /* borrowed */
+};
+
+/* Finds all modules of the maps; opens files lazily. */
+struct error *modules_create(const struct process *process, const struct maps *maps,
+                             struct modules **ret) MUST_CHECK;
+void modules_destroy(struct modules *modules);
+void modules_cleanup(struct modules **modules);
+#define CLEANUP_MODULES __attribute__((cleanup(modules_cleanup)))
+
+/* The module an address belongs to, or NULL (anonymous memory, JIT code). Opens its image. */
+struct module *modules_find(struct modules *modules, uint64_t address);
+
+/* A symbol that covers an address. */
+struct symbol {
+    const char *name; /* raw, owned by the module */
+    uint64_t address; /* runtime address of its start */
+    uint64_t size;    /* bytes; 0: unsized, the nearest below */
+};
+
+/*
+ * The symbol that covers a runtime address: sized ones first, then the nearest unsized code symbol
+ * below within its section. From .symtab and .dynsym of the module and of its separate debug file
+ * (same build-id, or .gnu_debuglink with matching CRC). False: no name that is true.
+ */
+bool module_symbol(struct module *module, uint64_t address, struct symbol *ret);
+
+/* The runtime address of a defined symbol by raw name (0: none), functions and data. */
+uint64_t module_symbol_address(struct module *module, const char *name, struct symbol *ret);
+
+/* Calls `visit` for each symbol name until it returns false. */
+void module_each_symbol(struct module *module, bool (*visit)(const struct symbol *, void *),
+                        void *context);
+
+/*
+ * The separate debug file of the module: by build-id in <target root>/usr/lib/debug and
+ * /usr/lib/debug, then by .gnu_debuglink. Returns a descriptor owned by the module and its path
+ * (owned by the module), or -1. The module's own file when that carries .debug_info itself.
+ */
+int module_debug_file(struct module *module, const char **path);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Registers and stack bytes of all threads of a target at one moment, and how each was obtained
+ * (DESIGN.md section 4). Blocked threads are not stopped; running ones are, for microseconds, by a
+ * helper process whose exit lets everything go. After snapshot_take returned, the target runs.
+ */
+#ifndef INJECTOR_SNAPSHOT_H
+#define INJECTOR_SNAPSHOT_H
+
+#include "injector/arch/arch.h"
+#include "injector/error.h"
+#include "injector/maps.h"
+#include "injector/process.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum thread_how {
+    THREAD_BLOCKED,    /* asleep during the whole look, proved by its counters; not stopped */
+    THREAD_FROZEN,     /* stopped by us for the copy */
+    THREAD_RACY,       /* copied while it may have run: frames may be wrong */
+    THREAD_UNREADABLE, /* no registers: `problem` says why */
+};
+
+/* Bytes of the target's memory, copied. */
+struct memory_slice {
+    uint64_t start;
+    size_t size;
+    uint8_t *bytes;
+};
+
+struct thread_snapshot {
+    pid_t tid;
+    char name[64]; /* comm, control characters replaced */
+    char state;    /* as in /proc/TID/stat when first looked at: R S D T t Z X I */
+    enum thread_how how;
+    char *problem; /* why it is racy or unreadable; NULL otherwise */
+
+    bool in_syscall;
+    long syscall_number;           /* valid when in_syscall; -1: asleep outside a system call */
+    uint64_t syscall_arguments[6]; /* registers of the call, in order */
+    char wait_channel[64];         /* /proc/TID/wchan, or "" */
+
+    struct registers registers;
+    struct memory_slice stack; /* from sp - red zone upwards, up to stack_limit */
+};
+
+struct snapshot {
+    struct process *process; /* borrowed: must outlive the snapshot */
+    struct maps *maps;
+    struct timespec time;            /* CLOCK_REALTIME */
+    struct thread_snapshot *threads; /* ascending by tid */
+    size_t thread_count;
+
+    size_t threads_paused; /* how many threads were stopped at all */
+    uint64_t pause_us;     /* from the first interrupt to the last release */
+    bool pause_cut;        /* max_pause_us ended the burst before every thread had stopped */
+
+    struct page_cache *pages; /* live reads behind the slices; private to snapshot.c */
+};
+
+struct snapshot_options {
+    bool freeze;           /* stop all threads at one instant */
+    uint64_t max_pause_us; /* bound of one burst; 0: the default of 50,000 */
+    size_t stack_limit;    /* bytes copied of each stack at once; 0: the default of 64 KiB */
+};
+
+/*
+ * Takes a snapshot. Errors: ERROR_NO_PROCESS, ERROR_NOT_PERMITTED (explained). A thread that cannot
+ * be read is no error: it is THREAD_UNREADABLE.
+ */
+struct error *snapshot_take(struct process *process, const struct snapshot_options *options,
+                            struct snapshot **ret) MUST_CHECK;
+void snapshot_destroy(struct snapshot *snapshot);
+void snapshot_cleanup(struct snapshot **snapshot);
+#define CLEANUP_SNAPSHOT __attribute__((cleanup(snapshot_cleanup)))
+
+/*
+ * Stops the listed threads (indices into threads[]) in one more burst and replaces their registers
+ * and stacks: for threads whose unwinding met a register that the kernel does not show of a
+ * blocked one. Adds to threads_paused and pause_us.
+ */
+struct error *snapshot_pause_threads(struct snapshot *snapshot,
+                                     const struct snapshot_options *options, const size_t *indices,
+                                     size_t count) MUST_CHECK;
+
+/*
+ * A snapshot of one thread that the caller itself holds stopped (the safe point check): registers
+ * from `regset`, its stack copied now. `maps` is borrowed, and not destroyed with it.
+ */
+struct error *snapshot_of_stopped_thread(struct process *process, struct maps *maps, pid_t tid,
+                                         const struct arch_regset *regset, size_t stack_limit,
+                                         struct snapshot **ret) MUST_CHECK;
+
+/*
+ * Target memory as `thread` saw it: from its slice, and where that ends (a second stack, a deep
+ * one, the heap) read live and kept. `live` (may be NULL) is set to true when a live read of a
+ * thread that is not asleep any more was needed: such bytes may be newer than the registers.
+ * Returns the number of bytes copied, as remote_read does.
+ */
+size_t snapshot_read(struct snapshot *snapshot, const struct thread_snapshot *thread,
+                     uint64_t address, void *buffer, size_t size, bool *live);
+
+#endif

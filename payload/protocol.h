@@ -1,0 +1,68 @@
+/*
+ * What goes over the manhole's socket.
+ *
+ * A client that says nothing speaks text: after a grace of MANHOLE_GREETING_MS the server sends its
+ * banner and a prompt, reads lines, and answers with text and a prompt. `nc -U` is such a client.
+ *
+ * A client whose first line is MANHOLE_UPGRADE speaks frames: the server answers with the line
+ * MANHOLE_UPGRADED (everything before it is to be thrown away by the client: it may be a banner),
+ * and from then on both sides send frames only. A server that is busy, in either mode, sends a line
+ * that begins with MANHOLE_BUSY and closes. A refused peer gets a line that begins with
+ * MANHOLE_REFUSED.
+ */
+#ifndef MANHOLE_PROTOCOL_H
+#define MANHOLE_PROTOCOL_H
+
+#include <stdint.h>
+
+#define MANHOLE_UPGRADE "\001MANHOLE 1 frames\n"
+#define MANHOLE_UPGRADED "\001MANHOLE 1 frames ok\n"
+#define MANHOLE_BUSY "manhole: busy"
+#define MANHOLE_REFUSED "manhole: permission denied"
+#define MANHOLE_GREETING_MS 100
+
+/* Frames: this header in host byte order (both ends are one machine), then `length` bytes. */
+struct manhole_frame {
+    uint32_t length; /* bytes after the header, at most MANHOLE_FRAME_MAX */
+    uint32_t type;   /* enum manhole_frame_type */
+    uint32_t id;     /* chosen by the client in a request, repeated in each answer to it */
+};
+
+#define MANHOLE_FRAME_MAX (1u << 20)
+
+enum manhole_frame_type {
+    /* client to server */
+    MANHOLE_RUN = 1,       /* one console command line, without newline */
+    MANHOLE_READ = 2,      /* struct manhole_range: read memory, answered by DATA or RESULT */
+    MANHOLE_INTERRUPT = 3, /* end the running command; answered by its RESULT */
+    MANHOLE_COMPLETE =
+        4,              /* a partial line: answered by OUTPUT, one completion a line, and RESULT */
+    MANHOLE_DETACH = 5, /* goodbye: the server closes after BYE */
+
+    /* server to client */
+    MANHOLE_HELLO = 64,  /* the banner, text; sent once after the upgrade */
+    MANHOLE_OUTPUT = 65, /* bytes for the user, at any time while a command runs */
+    MANHOLE_RESULT = 66, /* struct manhole_result, then a line of text: the command ended */
+    MANHOLE_DATA = 67,   /* bytes of memory, may be fewer than asked */
+    MANHOLE_BYE = 68,    /* the session ends; text says why */
+};
+
+struct manhole_range {
+    uint64_t address;
+    uint64_t size; /* bytes */
+};
+
+enum manhole_outcome {
+    MANHOLE_DONE = 0,
+    MANHOLE_FAILED = 1,      /* the command was refused or failed: the text says why */
+    MANHOLE_FAULTED = 2,     /* the code it ran took a signal */
+    MANHOLE_INTERRUPTED = 3, /* by INTERRUPT */
+    MANHOLE_UNKNOWN = 4,     /* no such command */
+};
+
+struct manhole_result {
+    uint32_t outcome; /* enum manhole_outcome */
+    int32_t signal;   /* of FAULTED, else 0 */
+};
+
+#endif

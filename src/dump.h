@@ -1,0 +1,61 @@
+/*
+ * The dump verb: snapshot, unwind, names, and one of the output forms. The report is what the
+ * forms print: everything about every thread, resolved, with no trace of how it is shown.
+ */
+#ifndef SRC_DUMP_H
+#define SRC_DUMP_H
+
+#include "injector/error.h"
+#include "injector/process.h"
+#include "injector/snapshot.h"
+#include "injector/unwind.h"
+#include "src/options.h"
+#include "src/symbols.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct report_frame {
+    struct frame frame;       /* of an inlined frame: the physical frame it is part of */
+    struct location location; /* names, file, line; src/symbols.h */
+};
+
+struct report_thread {
+    const struct thread_snapshot *thread;
+    struct report_frame *frames; /* inlined ones included, innermost first */
+    size_t frame_count;
+    enum unwind_end end;
+    const char *reason; /* why the stack ends early, or NULL */
+    bool live;
+};
+
+struct report {
+    struct process *process;
+    struct snapshot *snapshot;
+    struct modules *modules;
+    struct symbols *symbols;
+    struct report_thread *threads;
+    size_t thread_count;
+    bool partial; /* a thread has no frames: exit status 1 */
+};
+
+/* Looks at a target and resolves everything; the target runs on by then. */
+struct error *report_create(struct process *process, const struct dump_options *options,
+                            struct report **ret) MUST_CHECK;
+void report_destroy(struct report *report);
+
+/* One form each. `colour` only for a terminal. */
+void dump_text(const struct report *report, const struct dump_options *options, FILE *out,
+               bool colour);
+struct error *dump_json(const struct report *report, const struct dump_options *options,
+                        FILE *out) MUST_CHECK;
+
+/* The verb. Returns the exit status; errors are printed to standard error as they happen, since one
+   target of several may fail alone. */
+int dump_run(const struct options *options);
+
+/* The stacks shown on connect: a dump in text to `out`. ERROR_* as report_create. */
+struct error *dump_stacks(struct process *process, FILE *out, bool colour) MUST_CHECK;
+
+#endif

@@ -1,0 +1,77 @@
+/* The command line, parsed and checked before any target is touched (DESIGN.md section 3). */
+#ifndef SRC_OPTIONS_H
+#define SRC_OPTIONS_H
+
+#include "injector/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum verb {
+    VERB_ATTACH, /* also --eval and --file */
+    VERB_DUMP,
+    VERB_INSTALL,
+    VERB_UNINSTALL,
+    VERB_CHECK,
+    VERB_LIST,
+    VERB_HELP,
+    VERB_VERSION,
+};
+
+enum dump_format {
+    FORMAT_TEXT,
+    FORMAT_JSON,
+};
+
+struct dump_options {
+    enum dump_format format;
+    bool no_inlines;
+    bool no_source;
+    bool raw_names;
+    bool all_threads_listed;
+    bool freeze;
+    uint64_t max_pause_us; /* default 50,000 */
+    size_t max_frames;     /* default 256; 0: no limit */
+    const char *output;    /* -o FILE, or NULL: standard output */
+};
+
+struct install_options {
+    bool quiet;                      /* the payload logs nowhere */
+    const char *verbose_destination; /* FD or PATH inside the target; NULL: nowhere */
+    bool replace;
+    const char *socket_path; /* NULL: /tmp/manhole-PID of the target */
+    uint64_t timeout_us;     /* of the whole injection */
+};
+
+/* One piece of code to run, from --eval or --file, in the order of the command line. */
+struct script {
+    bool is_file;
+    const char *text; /* the code, or the path ("-": standard input) */
+};
+
+/* A target as the user named it. */
+struct target {
+    pid_t pid;               /* or 0: socket_path */
+    const char *socket_path; /* of a manhole somebody installed; contains a '/' */
+};
+
+struct options {
+    enum verb verb;
+    struct dump_options dump;
+    struct install_options install;
+    struct script *scripts;
+    size_t script_count;
+    struct target *targets;
+    size_t target_count;
+};
+
+/* ERROR_USAGE with the next step in it. Strings point into argv. */
+struct error *options_parse(int argc, char **argv, struct options *ret) MUST_CHECK;
+void options_deinit(struct options *options);
+
+/* The text of --help, on standard output. */
+void options_print_help(void);
+
+#endif
