@@ -1,0 +1,78 @@
+# What every suite needs: the tools under test, targets started and ended by pid, waiting for conditions.
+# Load it in setup(): `load helpers`.
+
+bats_require_minimum_version 1.5.0
+load /usr/lib/bats/bats-support/load
+load /usr/lib/bats/bats-assert/load
+
+TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+[[ $BUILD == /* ]] || BUILD=$TOP/$BUILD
+ATTACH=$BUILD/manhole-attach
+TARGETS=$BUILD/targets
+
+# wait_until SECONDS COMMAND...: runs COMMAND until it succeeds; fails when the deadline passes.
+wait_until() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        if ((SECONDS > deadline)); then
+            echo "waited in vain for: $*" >&2
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# start NAME [ARGUMENTS...]: starts $TARGETS/NAME (or a program by path) in the background with its output in
+# $BATS_TEST_TMPDIR/NAME.out, sets $pid, and waits until it printed a line "ready" (targets of ours do).
+start() {
+    local program=$1 name=${1##*/}
+    shift
+    [[ $program == */* ]] || program=$TARGETS/$program
+    start_quietly "$program" "$@"
+    wait_until 20 grep -qs '^ready' "$BATS_TEST_TMPDIR/$name.out"
+}
+
+# The same for a program that prints no "ready".
+start_quietly() {
+    local program=$1
+    shift
+    output_file=$BATS_TEST_TMPDIR/${program##*/}.out
+    "$program" "$@" >"$output_file" 2>&1 3>&- &
+    pid=$!
+    started+=("$pid")
+}
+
+# end PID...: ends what this test started, by pid, and reaps it.
+end() {
+    local one
+    for one in "$@"; do
+        kill -CONT "$one" 2>/dev/null || true
+        kill -KILL "$one" 2>/dev/null || true
+        wait "$one" 2>/dev/null || true
+    done
+}
+
+# Call it in teardown().
+end_all() {
+    end "${started[@]}"
+    started=()
+}
+
+# start_redis: a redis-server of this test's own on a UNIX socket ($redis_socket), no port, no files kept.
+start_redis() {
+    redis_socket=$BATS_TEST_TMPDIR/redis.sock
+    start_quietly "$(command -v redis-server)" --port 0 --unixsocket "$redis_socket" --save '' \
+        --appendonly no --dir "$BATS_TEST_TMPDIR" "$@"
+    wait_until 20 redis_answers
+}
+
+redis_answers() {
+    [[ $(redis-cli -s "$redis_socket" ping 2>/dev/null) == PONG ]]
+}
+
+# alive PID: true while it is neither gone nor a zombie.
+alive() {
+    [[ -e /proc/$1/stat ]] && ! grep -q '^State:[[:space:]]Z' "/proc/$1/status"
+}
