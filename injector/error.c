@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static char no_memory_message[] = "out of memory: manhole-attach could not allocate what it needs; "
+                                  "free some and try again";
+
 static struct error no_memory = {
     .kind = ERROR_PARTIAL,
     .errnum = ENOMEM,
-    .message = "out of memory: manhole-attach could not allocate what it needs; free some and "
-               "try again",
+    .message = no_memory_message,
 };
 
 struct error *error_no_memory(void)
