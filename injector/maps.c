@@ -187,7 +187,7 @@ struct error *maps_read(const struct process *process, struct maps **ret)
     CLEANUP_FREE char *text = NULL;
     ssize_t length = process_read_file(process, 0, "maps", &text);
     if (length < 0 && (errno == EACCES || errno == EPERM))
-        return process_explain_refusal(process, "reading its memory map", errno);
+        return process_explain_refusal(process, "reading the memory map", errno);
     if (length <= 0) {
         struct error *ended = process_check_alive(process);
         if (ended)

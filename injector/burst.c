@@ -1,0 +1,410 @@
+#include "injector/burst.h"
+
+#include "injector/cleanup.h"
+#include "injector/deadline.h"
+#include "injector/tracee.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* Room for threads born during the burst, beyond a quarter of those known before. */
+#define EXTRA_THREADS 64
+
+/* What may be on a stack where no mapping was known yet. */
+#define UNKNOWN_STACK_BYTES (16 * 1024)
+
+/* Releasing one by one tells exactly when the last went; beyond this many, to exit is faster. */
+#define EXPLICIT_RELEASES 64
+
+/* How long to wait for the helper to seize threads: they run meanwhile. */
+#define SEIZE_TIMEOUT_US 1000000
+
+/* How long the helper may overrun max_pause_us before we kill it. */
+#define KILL_SLACK_US 2000
+
+/* Shared with the helper; made and touched before anything is stopped. */
+struct shared {
+    _Atomic uint64_t first_interrupt_us; /* 0: none yet */
+    _Atomic uint64_t last_release_us;    /* 0: the helper's exit is the release */
+    _Atomic bool cut;
+    size_t count, capacity;
+    size_t stacks_used, stacks_capacity;
+    uint8_t *stacks;
+    struct burst_thread threads[];
+};
+
+/* --- Inside the helper: no allocation, no output, nothing that waits without a deadline. --- */
+
+static bool is_thread_of(const struct process *process, pid_t tid)
+{
+    char path[16];
+    struct stat status;
+    snprintf(path, sizeof(path), "%d", tid);
+    return !fstatat(process->task_fd, path, &status, 0);
+}
+
+static void seize(const struct process *process, struct burst_thread *thread)
+{
+    if (ptrace(PTRACE_SEIZE, thread->tid, NULL, NULL)) {
+        thread->errnum = errno;
+        thread->outcome = errno == ESRCH ? BURST_GONE : BURST_REFUSED;
+    } else if (!is_thread_of(process, thread->tid)) {
+        /* The number went to a stranger: never interrupted, and let go by our exit. */
+        thread->outcome = BURST_GONE;
+    } else {
+        thread->outcome = BURST_LATE; /* until it stops */
+    }
+}
+
+static void interrupt(struct burst_thread *thread)
+{
+    if (thread->outcome == BURST_LATE && ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL))
+        thread->outcome = BURST_GONE;
+}
+
+/* True when something happened to the thread. */
+static bool wait_for_stop(struct burst_thread *thread)
+{
+    int status;
+    /* By its id: to wait for any would search all tracees each time. */
+    pid_t waited = waitpid(thread->tid, &status, __WALL | WNOHANG);
+    if (waited == 0 || (waited < 0 && errno == EINTR))
+        return false;
+    enum tracee_stop_kind kind =
+        waited < 0 ? TRACEE_GONE : tracee_handle_stop(thread->tid, status, &thread->regset);
+    if (kind == TRACEE_GONE)
+        thread->outcome = BURST_GONE;
+    if (kind != TRACEE_STOPPED && kind != TRACEE_GROUP_STOPPED)
+        return true;
+    thread->group_stopped = kind == TRACEE_GROUP_STOPPED;
+    thread->outcome = thread->regset.size ? BURST_STOPPED : BURST_GONE;
+    return true;
+}
+
+/* Waits until none is late, or the deadline. Returns false then. */
+static bool wait_for_stops(struct shared *shared, size_t first, deadline_t deadline)
+{
+    static const struct timespec moment = {.tv_nsec = 20 * 1000};
+    for (unsigned idle = 0;;) {
+        bool late = false, progress = false;
+        for (size_t i = first; i < shared->count; i++) {
+            struct burst_thread *thread = &shared->threads[i];
+            if (thread->outcome == BURST_LATE && wait_for_stop(thread))
+                progress = true;
+            late |= thread->outcome == BURST_LATE;
+        }
+        if (!late)
+            return true;
+        if (deadline_passed(deadline))
+            return false;
+        if (progress)
+            continue;
+        if (idle++ < 5)
+            sched_yield();
+        else
+            nanosleep(&moment, NULL); /* woken early or not, it looks again */
+    }
+}
+
+static bool is_known(const struct shared *shared, size_t asked, pid_t tid)
+{
+    size_t low = 0, high = asked; /* these are sorted, the ones born meanwhile are few */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (shared->threads[middle].tid == tid)
+            return true;
+        if (shared->threads[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (size_t i = asked; i < shared->count; i++)
+        if (shared->threads[i].tid == tid)
+            return true;
+    return false;
+}
+
+/* As the kernel lays it out (getdents64 in getdents(2)): readdir would allocate. */
+struct directory_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+/* Appends the threads that are not known yet, seized and interrupted. */
+static void add_newborn(const struct process *process, struct shared *shared, size_t asked)
+{
+    static _Alignas(8) char buffer[32 * 1024];
+    long got;
+    if (lseek(process->task_fd, 0, SEEK_SET))
+        return;
+    while ((got = syscall(SYS_getdents64, process->task_fd, buffer, sizeof(buffer))) > 0)
+        for (long at = 0; at < got;) {
+            struct directory_entry *entry = (struct directory_entry *)(buffer + at);
+            at += entry->length;
+            pid_t tid = (pid_t)atoi(entry->name);
+            if (tid <= 0 || is_known(shared, asked, tid) || shared->count == shared->capacity)
+                continue;
+            struct burst_thread *thread = &shared->threads[shared->count];
+            thread->tid = tid;
+            seize(process, thread);
+            interrupt(thread);
+            shared->count++;
+        }
+}
+
+/* Which bytes of the stack to copy: from below sp, to the end of its mapping or the limit. */
+static struct remote_range plan_copy(struct shared *shared, const struct burst_request *request,
+                                     struct burst_thread *thread)
+{
+    struct registers registers;
+    arch_regset_to_registers(&thread->regset, &registers);
+    uint64_t sp = registers.value[arch_sp];
+    const struct mapping *mapping = maps_find(request->maps, sp);
+    uint64_t start = sp - arch_red_zone, end = sp + UNKNOWN_STACK_BYTES;
+    if (mapping) {
+        end = mapping->end;
+        if (start < mapping->start || start > sp)
+            start = mapping->start;
+    }
+    size_t size = end - start, left = shared->stacks_capacity - shared->stacks_used;
+    if (size > request->stack_limit)
+        size = request->stack_limit;
+    if (size > left) {
+        size = left;
+        shared->cut = true;
+    }
+    thread->stack_start = start;
+    thread->stack_offset = shared->stacks_used;
+    shared->stacks_used += size;
+    return (struct remote_range){start, shared->stacks + thread->stack_offset, size, 0};
+}
+
+static void copy_stacks(struct process *process, struct shared *shared,
+                        const struct burst_request *request, deadline_t deadline)
+{
+    enum { BATCH = 64 };
+    struct remote_range ranges[BATCH];
+    struct burst_thread *threads[BATCH];
+    for (size_t i = 0; i < shared->count;) {
+        size_t batch = 0;
+        for (; i < shared->count && batch < BATCH; i++) {
+            struct burst_thread *thread = &shared->threads[i];
+            if (thread->outcome != BURST_STOPPED || !arch_regset_is_native(&thread->regset))
+                continue;
+            process->live_tid = thread->tid; /* ours alone since fork; this one cannot end */
+            ranges[batch] = plan_copy(shared, request, thread);
+            threads[batch++] = thread;
+        }
+        if (!batch)
+            break;
+        if (deadline_passed(deadline)) {
+            shared->cut = true;
+            break;
+        }
+        remote_read_ranges(process, ranges, batch);
+        for (size_t j = 0; j < batch; j++) {
+            threads[j]->stack_size = ranges[j].got;
+            threads[j]->copied = true;
+        }
+    }
+}
+
+static void release(struct shared *shared)
+{
+    size_t stopped = 0;
+    for (size_t i = 0; i < shared->count; i++)
+        stopped += shared->threads[i].outcome == BURST_STOPPED;
+    if (stopped > EXPLICIT_RELEASES)
+        return;
+    /* Without a signal: no stop that lasts has one (tracee_handle_stop). It fails only for a thread
+       that SIGKILL has taken. */
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->threads[i].outcome == BURST_STOPPED)
+            ptrace(PTRACE_DETACH, shared->threads[i].tid, NULL, NULL);
+    shared->last_release_us = monotonic_us();
+}
+
+/* A signal that stopped a thread which never came to its interrupt would be lost with our exit. */
+static void pass_last_signals(struct shared *shared)
+{
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->threads[i].outcome == BURST_LATE && wait_for_stop(&shared->threads[i]) &&
+            shared->threads[i].outcome == BURST_STOPPED)
+            ptrace(PTRACE_DETACH, shared->threads[i].tid, NULL, NULL);
+}
+
+_Noreturn static void run_helper(struct process *process, struct shared *shared,
+                                 const struct burst_request *request, pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+        _exit(1);
+    /* What keeps the pause short; refused to users without privileges, and that is fine. */
+    prctl(PR_SET_TIMERSLACK, 1);
+    setpriority(PRIO_PROCESS, 0, -20);
+
+    for (size_t i = 0; i < shared->count; i++)
+        seize(process, &shared->threads[i]);
+
+    uint64_t start = monotonic_us();
+    shared->first_interrupt_us = start;
+    deadline_t deadline = start + request->max_pause_us;
+    deadline_t stop_deadline = deadline - request->max_pause_us / 4; /* the rest is to copy */
+    for (size_t i = 0; i < shared->count; i++)
+        interrupt(&shared->threads[i]);
+
+    size_t asked = shared->count, first = 0;
+    while (wait_for_stops(shared, first, stop_deadline) && request->whole_process) {
+        first = shared->count;
+        add_newborn(process, shared, asked);
+        if (first == shared->count)
+            break;
+    }
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->threads[i].outcome == BURST_LATE)
+            shared->cut = true;
+    copy_stacks(process, shared, request, deadline);
+    release(shared);
+    pass_last_signals(shared);
+    _exit(0);
+}
+
+/* --- Outside. --- */
+
+static size_t round_to_page(size_t size)
+{
+    return (size + 4095) & ~(size_t)4095;
+}
+
+static struct error *create_shared(const struct burst_request *request, struct burst *burst)
+{
+    size_t capacity = request->count + request->count / 4 + EXTRA_THREADS;
+    size_t head = round_to_page(sizeof(struct shared) + capacity * sizeof(struct burst_thread));
+    size_t stacks = round_to_page(request->stack_space + EXTRA_THREADS * UNKNOWN_STACK_BYTES);
+    /* MAP_POPULATE: no page fault of ours while a thread stands. */
+    void *memory = mmap(NULL, head + stacks, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED)
+        return error_no_memory();
+
+    struct shared *shared = memory;
+    shared->capacity = capacity;
+    shared->count = request->count;
+    shared->stacks = (uint8_t *)memory + head;
+    shared->stacks_capacity = stacks;
+    for (size_t i = 0; i < request->count; i++)
+        shared->threads[i].tid = request->tids[i];
+    burst->shared = memory;
+    burst->shared_size = head + stacks;
+    return NULL;
+}
+
+/*
+ * Waits until the helper has closed its end of the pipe, which its end does; kills it when it
+ * overruns. `alive_fd` is the other end.
+ */
+static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t max_pause_us)
+{
+    deadline_t seize_deadline = deadline_after_us(SEIZE_TIMEOUT_US);
+    for (;;) {
+        uint64_t start = shared->first_interrupt_us;
+        deadline_t deadline = start ? start + max_pause_us + KILL_SLACK_US : seize_deadline;
+        uint64_t left = deadline_left_us(deadline);
+        if (!left) {
+            kill(helper, SIGKILL);
+            shared->cut = true;
+            return;
+        }
+        if (!start && left > 1000)
+            left = 1000; /* to see when it starts */
+        struct timespec timeout = {.tv_sec = (time_t)(left / 1000000),
+                                   .tv_nsec = (long)(left % 1000000) * 1000};
+        struct pollfd poll_fd = {.fd = alive_fd, .events = POLLIN};
+        if (ppoll(&poll_fd, 1, &timeout, NULL) > 0)
+            return;
+    }
+}
+
+static struct error *start_helper(struct process *process, const struct burst_request *request,
+                                  struct shared *shared, pid_t *helper, int *alive_fd)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return error_create(ERROR_PARTIAL, errno, "no pipe for the helper process: %s",
+                            strerror(errno));
+    /* Ctrl-C at the terminal must end us, and the helper only through us, in good order. */
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t parent = getpid();
+    *helper = fork();
+    int errnum = errno;
+    if (*helper == 0) {
+        close(ends[0]);
+        run_helper(process, shared, request, parent);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    if (*helper > 0) {
+        *alive_fd = ends[0];
+        return NULL;
+    }
+    close(ends[0]);
+    return error_create(ERROR_PARTIAL, errnum,
+                        "no helper process could be started (%s), so no running thread can be "
+                        "looked at; raise the limit of processes and try again",
+                        strerror(errnum));
+}
+
+struct error *burst_run(struct process *process, const struct burst_request *request,
+                        struct burst *ret)
+{
+    *ret = (struct burst){0};
+    struct error *error = create_shared(request, ret);
+    if (error)
+        return error;
+    struct shared *shared = ret->shared;
+    pid_t helper;
+    CLEANUP_CLOSE int alive_fd = -1;
+    error = start_helper(process, request, shared, &helper, &alive_fd);
+    if (error) {
+        burst_deinit(ret);
+        return error;
+    }
+    watch(shared, helper, alive_fd, request->max_pause_us);
+    /* The kernel releases all tracees before it reports the exit (kernel/exit.c, exit_notify). */
+    while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    uint64_t end = monotonic_us(), start = shared->first_interrupt_us;
+    if (shared->last_release_us)
+        end = shared->last_release_us;
+
+    ret->threads = shared->threads;
+    ret->count = shared->count;
+    ret->stacks = shared->stacks;
+    ret->pause_us = start ? end - start : 0;
+    ret->cut = shared->cut;
+    return NULL;
+}
+
+void burst_deinit(struct burst *burst)
+{
+    if (burst->shared)
+        munmap(burst->shared, burst->shared_size);
+    *burst = (struct burst){0};
+}

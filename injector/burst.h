@@ -1,0 +1,64 @@
+/*
+ * Stops threads of a target for one short moment, copies their registers and stacks, and lets them
+ * go. All of it happens in a helper process: its end, however it comes, releases every thread; it
+ * dies with us; and we kill it when the moment gets too long.
+ */
+#ifndef INJECTOR_BURST_H
+#define INJECTOR_BURST_H
+
+#include "injector/arch/arch.h"
+#include "injector/error.h"
+#include "injector/maps.h"
+#include "injector/process.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct burst_request {
+    const pid_t *tids; /* ascending */
+    size_t count;
+    bool whole_process;      /* look for threads born meanwhile, until all are stopped */
+    const struct maps *maps; /* where stacks end */
+    size_t stack_limit;      /* bytes copied per thread at most */
+    size_t stack_space;      /* bytes for all stacks together */
+    uint64_t max_pause_us;
+};
+
+enum burst_outcome {
+    BURST_REFUSED, /* PTRACE_SEIZE failed with `errnum` */
+    BURST_LATE,    /* it did not stop within max_pause_us: it sleeps uninterruptibly */
+    BURST_GONE,    /* it has ended */
+    BURST_STOPPED, /* `regset` is true */
+};
+
+struct burst_thread {
+    pid_t tid;
+    enum burst_outcome outcome;
+    int errnum;
+    bool group_stopped; /* SIGSTOP had stopped it before us */
+    bool copied;        /* its stack was copied while it stood */
+    struct arch_regset regset;
+    uint64_t stack_start;
+    size_t stack_size;
+    size_t stack_offset; /* into burst.stacks */
+};
+
+struct burst {
+    struct burst_thread *threads; /* those asked for, in order, then those born meanwhile */
+    size_t count;
+    const uint8_t *stacks;
+    uint64_t pause_us; /* from the first interrupt to the last release */
+    bool cut;          /* max_pause_us ended it before every thread was stopped and copied */
+
+    void *shared; /* private: what lies under the above */
+    size_t shared_size;
+};
+
+/* Errors: ERROR_PARTIAL when there is no memory or process for it. Threads fail one by one. */
+struct error *burst_run(struct process *process, const struct burst_request *request,
+                        struct burst *ret) MUST_CHECK;
+void burst_deinit(struct burst *burst);
+
+#endif

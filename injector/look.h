@@ -1,0 +1,42 @@
+/*
+ * What /proc shows of one thread without stopping it: its state, and while it sleeps its program
+ * counter, stack pointer and system call. A counter of its runs proves afterwards that it slept on.
+ */
+#ifndef INJECTOR_LOOK_H
+#define INJECTOR_LOOK_H
+
+#include "injector/process.h"
+#include "injector/snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct look {
+    pid_t tid;
+    char name[64];  /* control characters replaced */
+    char state;     /* R S D T t Z X I */
+    bool worker;    /* a kernel worker of this process (io_uring, vhost): has no stack in it */
+    bool asleep;    /* `call` shows registers */
+    uint64_t runs;  /* times put on a processor; 0: unknown */
+    char call[256]; /* text of /proc/TID/syscall (proc(5)); "": the kernel has or shows none */
+};
+
+/* Looks at a thread. False: it has ended. */
+bool look_at_thread(const struct process *process, pid_t tid, struct look *ret);
+
+/*
+ * True when the thread has not run since `before`, during which it was asleep: it was asleep all
+ * the time between the two, its registers and stack are those of then.
+ */
+bool look_proves_sleep(const struct process *process, const struct look *before);
+
+/*
+ * Registers and system call of a sleeping thread, from `look->call`. False: that text shows none.
+ */
+bool look_registers(const struct look *look, struct thread_snapshot *ret);
+
+/* /proc/TID/wchan into a buffer, "" when there is none. */
+void look_wait_channel(const struct process *process, pid_t tid, char *buffer, size_t size);
+
+#endif
