@@ -153,8 +153,11 @@ static struct error *explain_without_capability(const struct process *process, c
             "%s of process %d (%s) is not permitted: it runs as %s, you are %s; " SUDO, what,
             process->pid, process->name, user_name(target->uids[0], theirs, sizeof(theirs)),
             user_name(own->uids[3], ours, sizeof(ours)));
+    /* Files of an undumpable process belong to root, though not its directory (fs/proc/base.c,
+       task_dump_owner). */
     struct stat status;
-    if (!fstat(process->proc_fd, &status) && status.st_uid != target->uids[1])
+    CLEANUP_CLOSE int fd = process_open_file(process, 0, "status", O_PATH);
+    if (fd >= 0 && !fstat(fd, &status) && status.st_uid != target->uids[1])
         return error_create(ERROR_NOT_PERMITTED, EPERM,
                             "%s of process %d (%s) is not permitted: it is not dumpable (it "
                             "changed its user, holds a file capability, or called "

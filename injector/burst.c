@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "injector/look.h"
 #include "injector/tracee.h"
 
 #include <errno.h>
@@ -158,7 +159,8 @@ static void add_newborn(const struct process *process, struct shared *shared, si
             struct directory_entry *entry = (struct directory_entry *)(buffer + at);
             at += entry->length;
             pid_t tid = (pid_t)atoi(entry->name);
-            if (tid <= 0 || is_known(shared, asked, tid) || shared->count == shared->capacity)
+            if (tid <= 0 || is_known(shared, asked, tid) || look_is_worker(process, tid) ||
+                shared->count == shared->capacity)
                 continue;
             struct burst_thread *thread = &shared->threads[shared->count];
             thread->tid = tid;
@@ -185,10 +187,8 @@ static struct remote_range plan_copy(struct shared *shared, const struct burst_r
     size_t size = end - start, left = shared->stacks_capacity - shared->stacks_used;
     if (size > request->stack_limit)
         size = request->stack_limit;
-    if (size > left) {
-        size = left;
-        shared->cut = true;
-    }
+    if (size > left)
+        size = left; /* what is missing is read later, and labelled so */
     thread->stack_start = start;
     thread->stack_offset = shared->stacks_used;
     shared->stacks_used += size;

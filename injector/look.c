@@ -83,6 +83,14 @@ bool look_at_thread(const struct process *process, pid_t tid, struct look *ret)
     return true;
 }
 
+bool look_is_worker(const struct process *process, pid_t tid)
+{
+    char text[1024];
+    struct look look;
+    return read_start(process, tid, "stat", text, sizeof(text)) && parse_stat(text, &look) &&
+           look.worker;
+}
+
 bool look_proves_sleep(const struct process *process, const struct look *before)
 {
     /* The other way round: a run before the counter is read shows in it. */

@@ -26,6 +26,12 @@ struct look {
 bool look_at_thread(const struct process *process, pid_t tid, struct look *ret);
 
 /*
+ * True for a worker of the kernel in this process. They can be traced, but a stop would fail the
+ * operation they work on. Allocates nothing.
+ */
+bool look_is_worker(const struct process *process, pid_t tid);
+
+/*
  * True when the thread has not run since `before`, during which it was asleep: it was asleep all
  * the time between the two, its registers and stack are those of then.
  */

@@ -258,6 +258,14 @@ static struct error *add_thread(struct snapshot *snapshot, struct work **work, p
     return NULL;
 }
 
+static bool is_listed(const struct snapshot *snapshot, pid_t tid)
+{
+    for (size_t i = 0; i < snapshot->thread_count; i++)
+        if (snapshot->threads[i].tid == tid)
+            return true;
+    return false;
+}
+
 /* Name and state of a thread that was born during the burst. */
 static void describe_newborn(struct snapshot *snapshot, struct thread_snapshot *thread)
 {
@@ -348,7 +356,7 @@ static struct error *freeze(struct snapshot *snapshot, const struct snapshot_opt
     struct error *error = run_burst(snapshot, options, indices, count, all, &burst);
     for (size_t j = 0; !error && j < burst.count; j++) {
         const struct burst_thread *from = &burst.threads[j];
-        if (j >= count && from->outcome != BURST_STOPPED)
+        if (j >= count && (from->outcome != BURST_STOPPED || is_listed(snapshot, from->tid)))
             continue;
         size_t i = j < count ? indices[j] : snapshot->thread_count;
         if (j >= count) {
