@@ -33,6 +33,9 @@
 /* How long to wait for the helper to seize threads: they run meanwhile. */
 #define SEIZE_TIMEOUT_US 1000000
 
+/* How long the helper waits, after all others were released, for threads that did not stop. */
+#define DRAIN_US 20000
+
 /* How long the helper may overrun max_pause_us before we kill it. */
 #define KILL_SLACK_US 2000
 
@@ -72,8 +75,24 @@ static void seize(const struct process *process, struct burst_thread *thread)
 
 static void interrupt(struct burst_thread *thread)
 {
-    if (thread->outcome == BURST_LATE && ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL))
+    if (thread->outcome != BURST_LATE)
+        return;
+    if (ptrace(PTRACE_INTERRUPT, thread->tid, NULL, NULL))
         thread->outcome = BURST_GONE;
+    else
+        thread->interrupted = true;
+}
+
+/* Returns false when that took so long that the rest has to go without. */
+static bool interrupt_some(struct shared *shared, bool urgent, deadline_t deadline)
+{
+    for (size_t i = 0; i < shared->count; i++) {
+        if (shared->threads[i].urgent == urgent)
+            interrupt(&shared->threads[i]);
+        if (i % 16 == 15 && deadline_passed(deadline))
+            return false;
+    }
+    return true;
 }
 
 /* True when something happened to the thread. */
@@ -105,7 +124,7 @@ static bool wait_for_stops(struct shared *shared, size_t first, deadline_t deadl
             struct burst_thread *thread = &shared->threads[i];
             if (thread->outcome == BURST_LATE && wait_for_stop(thread))
                 progress = true;
-            late |= thread->outcome == BURST_LATE;
+            late |= thread->outcome == BURST_LATE && thread->interrupted;
         }
         if (!late)
             return true;
@@ -225,28 +244,56 @@ static void copy_stacks(struct process *process, struct shared *shared,
     }
 }
 
-static void release(struct shared *shared)
+/* Without a signal: no stop that lasts has one (tracee_handle_stop). It fails only for a thread
+   that SIGKILL has taken. */
+static void detach(const struct burst_thread *thread)
 {
-    size_t stopped = 0;
-    for (size_t i = 0; i < shared->count; i++)
-        stopped += shared->threads[i].outcome == BURST_STOPPED;
-    if (stopped > EXPLICIT_RELEASES)
-        return;
-    /* Without a signal: no stop that lasts has one (tracee_handle_stop). It fails only for a thread
-       that SIGKILL has taken. */
-    for (size_t i = 0; i < shared->count; i++)
-        if (shared->threads[i].outcome == BURST_STOPPED)
-            ptrace(PTRACE_DETACH, shared->threads[i].tid, NULL, NULL);
-    shared->last_release_us = monotonic_us();
+    ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
 }
 
-/* A signal that stopped a thread which never came to its interrupt would be lost with our exit. */
-static void pass_last_signals(struct shared *shared)
+/*
+ * Threads that are late stop one by one now, each for a moment of its own: to go before would spare
+ * them the EINTR repair, and lose a signal that has just stopped one.
+ */
+static void drain_late(struct shared *shared, deadline_t deadline)
 {
+    static const struct timespec moment = {.tv_nsec = 20 * 1000};
+    for (;;) {
+        bool late = false;
+        for (size_t i = 0; i < shared->count; i++) {
+            struct burst_thread *thread = &shared->threads[i];
+            if (thread->outcome != BURST_LATE)
+                continue;
+            if (wait_for_stop(thread) && thread->outcome == BURST_STOPPED) {
+                detach(thread);
+                thread->outcome = BURST_CUT; /* nothing was copied */
+            }
+            late |= thread->outcome == BURST_LATE && thread->interrupted;
+        }
+        if (!late || deadline_passed(deadline))
+            return;
+        nanosleep(&moment, NULL); /* woken early or not, it looks again */
+    }
+}
+
+/* Lets all go; returns when only this process's exit remains. */
+static void release(struct shared *shared)
+{
+    size_t stopped = 0, late = 0;
+    for (size_t i = 0; i < shared->count; i++) {
+        stopped += shared->threads[i].outcome == BURST_STOPPED;
+        late += shared->threads[i].outcome == BURST_LATE;
+    }
+    if (!late && stopped > EXPLICIT_RELEASES)
+        return;
     for (size_t i = 0; i < shared->count; i++)
-        if (shared->threads[i].outcome == BURST_LATE && wait_for_stop(&shared->threads[i]) &&
-            shared->threads[i].outcome == BURST_STOPPED)
-            ptrace(PTRACE_DETACH, shared->threads[i].tid, NULL, NULL);
+        if (shared->threads[i].outcome == BURST_STOPPED)
+            detach(&shared->threads[i]);
+    shared->last_release_us = monotonic_us();
+    if (late) {
+        shared->cut = true;
+        drain_late(shared, deadline_after_us(DRAIN_US));
+    }
 }
 
 _Noreturn static void run_helper(struct process *process, struct shared *shared,
@@ -265,22 +312,19 @@ _Noreturn static void run_helper(struct process *process, struct shared *shared,
     shared->first_interrupt_us = start;
     deadline_t deadline = start + request->max_pause_us;
     deadline_t stop_deadline = deadline - request->max_pause_us / 4; /* the rest is to copy */
-    for (size_t i = 0; i < shared->count; i++)
-        interrupt(&shared->threads[i]);
+    deadline_t interrupt_deadline = start + request->max_pause_us / 2;
+    bool in_time = interrupt_some(shared, true, interrupt_deadline) &&
+                   interrupt_some(shared, false, interrupt_deadline);
 
     size_t asked = shared->count, first = 0;
-    while (wait_for_stops(shared, first, stop_deadline) && request->whole_process) {
+    while (wait_for_stops(shared, first, stop_deadline) && in_time && request->whole_process) {
         first = shared->count;
         add_newborn(process, shared, asked);
         if (first == shared->count)
             break;
     }
-    for (size_t i = 0; i < shared->count; i++)
-        if (shared->threads[i].outcome == BURST_LATE)
-            shared->cut = true;
     copy_stacks(process, shared, request, deadline);
     release(shared);
-    pass_last_signals(shared);
     _exit(0);
 }
 
@@ -307,8 +351,10 @@ static struct error *create_shared(const struct burst_request *request, struct b
     shared->count = request->count;
     shared->stacks = (uint8_t *)memory + head;
     shared->stacks_capacity = stacks;
-    for (size_t i = 0; i < request->count; i++)
+    for (size_t i = 0; i < request->count; i++) {
         shared->threads[i].tid = request->tids[i];
+        shared->threads[i].urgent = request->urgent[i];
+    }
     burst->shared = memory;
     burst->shared_size = head + stacks;
     return NULL;
@@ -324,6 +370,8 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t ma
     for (;;) {
         uint64_t start = shared->first_interrupt_us;
         deadline_t deadline = start ? start + max_pause_us + KILL_SLACK_US : seize_deadline;
+        if (shared->last_release_us) /* nothing is paused any more, only late ones awaited */
+            deadline = shared->last_release_us + 4 * DRAIN_US;
         uint64_t left = deadline_left_us(deadline);
         if (!left) {
             kill(helper, SIGKILL);

@@ -17,7 +17,8 @@
 #include <sys/types.h>
 
 struct burst_request {
-    const pid_t *tids; /* ascending */
+    const pid_t *tids;  /* ascending */
+    const bool *urgent; /* of each: it is interrupted before those that are not */
     size_t count;
     bool whole_process;      /* look for threads born meanwhile, until all are stopped */
     const struct maps *maps; /* where stacks end */
@@ -28,7 +29,8 @@ struct burst_request {
 
 enum burst_outcome {
     BURST_REFUSED, /* PTRACE_SEIZE failed with `errnum` */
-    BURST_LATE,    /* it did not stop within max_pause_us: it sleeps uninterruptibly */
+    BURST_LATE,    /* it did not stop: it sleeps uninterruptibly */
+    BURST_CUT,     /* it stopped when the burst was over already, and was let go at once */
     BURST_GONE,    /* it has ended */
     BURST_STOPPED, /* `regset` is true */
 };
@@ -37,8 +39,9 @@ struct burst_thread {
     pid_t tid;
     enum burst_outcome outcome;
     int errnum;
-    bool group_stopped; /* SIGSTOP had stopped it before us */
-    bool copied;        /* its stack was copied while it stood */
+    bool urgent, interrupted; /* private to the helper */
+    bool group_stopped;       /* SIGSTOP had stopped it before us */
+    bool copied;              /* its stack was copied while it stood */
     struct arch_regset regset;
     uint64_t stack_start;
     size_t stack_size;

@@ -302,16 +302,21 @@ static struct error *run_burst(struct snapshot *snapshot, const struct snapshot_
                                const size_t *indices, size_t count, bool whole_process,
                                struct burst *ret)
 {
-    CLEANUP_FREE pid_t *tids = calloc(count ? count : 1, sizeof(*tids));
-    if (!tids)
+    CLEANUP_FREE pid_t *tids = calloc(count, sizeof(*tids));
+    CLEANUP_FREE bool *urgent = calloc(count, sizeof(*urgent));
+    if (!tids || !urgent)
         return error_no_memory();
-    for (size_t j = 0; j < count; j++)
-        tids[j] = snapshot->threads[indices[j]].tid;
+    for (size_t j = 0; j < count; j++) {
+        const struct thread_snapshot *thread = &snapshot->threads[indices[j]];
+        tids[j] = thread->tid;
+        urgent[j] = !thread->registers.known; /* of which nothing else can be had */
+    }
     size_t limit = stack_limit_of(options);
     if (count <= FEW_THREADS)
         limit *= FEW_THREADS_FACTOR;
     struct burst_request request = {
         .tids = tids,
+        .urgent = urgent,
         .count = count,
         .whole_process = whole_process,
         .maps = snapshot->maps,
@@ -324,9 +329,11 @@ static struct error *run_burst(struct snapshot *snapshot, const struct snapshot_
         return error;
     snapshot->pause_us += ret->pause_us;
     snapshot->pause_cut |= ret->cut;
-    for (size_t j = 0; j < ret->count; j++)
-        if (ret->threads[j].outcome == BURST_STOPPED && !ret->threads[j].group_stopped)
-            snapshot->threads_paused++;
+    for (size_t j = 0; j < ret->count; j++) {
+        const struct burst_thread *thread = &ret->threads[j];
+        bool stopped = thread->outcome == BURST_STOPPED || thread->outcome == BURST_CUT;
+        snapshot->threads_paused += stopped && !thread->group_stopped;
+    }
     return NULL;
 }
 
@@ -369,7 +376,8 @@ static struct error *freeze(struct snapshot *snapshot, const struct snapshot_opt
         one->burst = true;
         one->errnum = from->errnum;
         one->gone = from->outcome == BURST_GONE;
-        if (from->outcome == BURST_STOPPED) {
+        /* One that sleeps and was not copied in time is better off with another look. */
+        if (from->outcome == BURST_STOPPED && (from->copied || !one->look.asleep)) {
             error = take_stopped(&snapshot->threads[i], &burst, from);
             one->settled = true;
         }

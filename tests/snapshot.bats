@@ -83,6 +83,7 @@ has_run_since() {
     for round in {1..10}; do
         dump "$pid"
         dump --freeze "$pid"
+        dump --freeze --max-pause 1 "$pid"
     done
     # All threads have run and blocked again, or still hold what disturbed them.
     is_free "$pid"
