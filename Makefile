@@ -16,9 +16,14 @@ BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 ARCH ?= $(shell uname -m)
 VERSION := 0.1.0
 
-PACKAGES_BUILD := gcc make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev libjson-c-dev \
-	libiberty-dev zlib1g-dev uthash-dev linux-libc-dev
-PACKAGES_TEST := bats bats-support bats-assert
+# What `make deps` installs: to build, and to test (bats, the programs looked at, the judges).
+PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev \
+	libjson-c-dev libiberty-dev zlib1g-dev uthash-dev linux-libc-dev
+PACKAGES_DEMO := redis-server redis-tools
+PACKAGES_TEST := bats bats-support bats-assert parallel jq python3-minimal nginx-light gdb elfutils \
+	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
+	clang clang-format
+PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wwrite-strings
@@ -95,6 +100,89 @@ $(BUILD)/targets/%: tests/targets/%.cc
 
 .PHONY: targets
 targets: $(TARGETS)
+
+# --- Dependencies. Nothing else here is evaluated before they are there. ---
+
+missing = $(shell for p in $(PACKAGES); do \
+	dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
+
+.PHONY: deps
+deps:
+	@missing='$(missing)'; if [ -z "$$missing" ]; then echo "deps: nothing is missing"; exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "deps: this is no Debian; install what these Debian packages hold: $$missing" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "deps: run as root: apt-get install -y --no-install-recommends $$missing" >&2; exit 1; fi; \
+	sh tests/install_packages $$missing
+
+# --- Tests. ---
+
+SUITES ?= $(sort $(wildcard tests/*.bats))
+JOBS ?= $(shell nproc)
+
+# In a make of its own: what deps installs must be there before anything is looked for.
+.PHONY: check
+check: $(if $(filter deps,$(MAKECMDGOALS)),deps)
+	@$(MAKE) --no-print-directory all targets format-check
+	@BUILD='$(abspath $(BUILD))' JOBS=$(JOBS) tests/run $(SUITES)
+
+.PHONY: demo
+demo: $(if $(filter deps,$(MAKECMDGOALS)),deps)
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' tests/demo
+
+# --- Form. ---
+
+C_FILES = $(wildcard src/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
+	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc)
+
+.PHONY: format
+format:
+	clang-format -i $(C_FILES)
+
+.PHONY: format-check
+format-check:
+	@clang-format --dry-run --Werror $(C_FILES)
+
+.PHONY: lint
+lint:
+	clang-tidy --quiet $(filter %.c,$(filter-out tests/%,$(C_FILES))) -- -std=gnu17 \
+		$(CPPFLAGS) -I$(BUILD)/generated
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --suppress=missingIncludeSystem $(CPPFLAGS) \
+		$(filter %.c,$(filter-out tests/%,$(C_FILES)))
+
+# --- Installation. ---
+
+INSTALL := install
+.PHONY: install
+install: all
+	$(INSTALL) -D -m 755 $(BUILD)/manhole-attach $(DESTDIR)$(BINDIR)/manhole-attach
+	$(INSTALL) -D -m 755 $(BUILD)/libmanhole.so $(DESTDIR)$(LIBDIR)/libmanhole.so
+	$(INSTALL) -D -m 644 payload/manhole.h $(DESTDIR)$(INCLUDEDIR)/manhole.h
+	$(INSTALL) -D -m 644 man/manhole-attach.1 $(DESTDIR)$(MANDIR)/man1/manhole-attach.1
+	$(INSTALL) -D -m 644 src/completion/manhole-attach.bash \
+		$(DESTDIR)$(BASH_COMPLETION_DIR)/manhole-attach
+	$(INSTALL) -D -m 644 src/completion/_manhole-attach \
+		$(DESTDIR)$(ZSH_COMPLETION_DIR)/_manhole-attach
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/manhole-attach $(DESTDIR)$(INCLUDEDIR)/manhole.h \
+		$(DESTDIR)$(MANDIR)/man1/manhole-attach.1 \
+		$(DESTDIR)$(BASH_COMPLETION_DIR)/manhole-attach \
+		$(DESTDIR)$(ZSH_COMPLETION_DIR)/_manhole-attach $(DESTDIR)$(LIBDIR)/libmanhole.so
+	-rmdir $(DESTDIR)$(LIBDIR)
+
+.PHONY: help
+help:
+	@echo "make              build into $(BUILD)/"
+	@echo "make deps         install what is missing to build, demonstrate and test (apt, root)"
+	@echo "make demo         the main job on a redis-server of its own"
+	@echo "make check        the tests (SUITES=tests/x.bats for some)"
+	@echo "make install      PREFIX=$(PREFIX) DESTDIR=; make uninstall takes it back"
+	@echo "make format lint  clang-format; clang-tidy and cppcheck"
+	@echo "make SANITIZE=address,undefined check"
 
 .PHONY: clean
 clean:
