@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Prints and destroys an error; returns its exit status. */
 int message_error(struct error *error);
@@ -18,6 +19,12 @@ void message_note(const char *format, ...) __attribute__((format(printf, 1, 2)))
  * that no escape sequence of it reaches the terminal. Returns buffer.
  */
 char *message_sanitize(const char *text, char *buffer, size_t size);
+
+/*
+ * The length in bytes of the UTF-8 character at `text` (not at its terminating NUL) and the
+ * character itself; 0 when the bytes there are none (RFC 3629: no overlong form, no surrogate).
+ */
+size_t message_utf8_length(const char *text, uint32_t *ret);
 
 /* Colours are for a terminal, and not with NO_COLOR set or TERM=dumb. */
 bool message_colour_wanted(int fd);
