@@ -1,0 +1,490 @@
+#include "src/options.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define TRY_HELP "; try manhole-attach --help"
+
+enum { US_PER_MS = 1000, US_PER_S = 1000000 };
+#define DEFAULT_MAX_PAUSE_US (UINT64_C(50) * US_PER_MS)
+#define DEFAULT_MAX_FRAMES 256
+#define DEFAULT_TIMEOUT_US (UINT64_C(5) * US_PER_S)
+#define LONGEST_MAX_PAUSE_US (UINT64_C(60) * US_PER_S)
+#define LONGEST_TIMEOUT_US (UINT64_C(3600) * US_PER_S)
+/* The kernel's own bound on pids of a 64-bit machine (PID_MAX_LIMIT, linux/threads.h). */
+#define LARGEST_PID (4 * 1024 * 1024)
+
+/* Codes of the long options: above every character, in one range per group. */
+enum option_code {
+    CODE_VERBS = 256,
+    CODE_DUMP = CODE_VERBS,
+    CODE_INSTALL,
+    CODE_UNINSTALL,
+    CODE_CHECK,
+    CODE_LIST,
+    CODE_HELP,
+    CODE_VERSION,
+
+    CODE_DUMP_OPTIONS,
+    CODE_FORMAT = CODE_DUMP_OPTIONS,
+    CODE_NO_INLINES,
+    CODE_NO_SOURCE,
+    CODE_RAW_NAMES,
+    CODE_ALL_THREADS_LISTED,
+    CODE_FREEZE,
+    CODE_MAX_PAUSE,
+    CODE_MAX_FRAMES,
+    CODE_OUTPUT,
+
+    CODE_INSTALL_OPTIONS,
+    CODE_QUIET = CODE_INSTALL_OPTIONS,
+    CODE_VERBOSE_DESTINATION,
+    CODE_REPLACE,
+    CODE_SOCKET_PATH,
+    CODE_TIMEOUT,
+
+    CODE_SCRIPTS,
+    CODE_EVAL = CODE_SCRIPTS,
+    CODE_FILE,
+};
+
+static const struct option long_options[] = {
+    {"dump", no_argument, NULL, CODE_DUMP},
+    {"install", no_argument, NULL, CODE_INSTALL},
+    {"uninstall", no_argument, NULL, CODE_UNINSTALL},
+    {"check", no_argument, NULL, CODE_CHECK},
+    {"list", no_argument, NULL, CODE_LIST},
+    {"help", no_argument, NULL, CODE_HELP},
+    {"version", no_argument, NULL, CODE_VERSION},
+    {"format", required_argument, NULL, CODE_FORMAT},
+    {"no-inlines", no_argument, NULL, CODE_NO_INLINES},
+    {"no-source", no_argument, NULL, CODE_NO_SOURCE},
+    {"raw-names", no_argument, NULL, CODE_RAW_NAMES},
+    {"all-threads-listed", no_argument, NULL, CODE_ALL_THREADS_LISTED},
+    {"freeze", no_argument, NULL, CODE_FREEZE},
+    {"max-pause", required_argument, NULL, CODE_MAX_PAUSE},
+    {"max-frames", required_argument, NULL, CODE_MAX_FRAMES},
+    {"quiet", no_argument, NULL, CODE_QUIET},
+    {"verbose-destination", required_argument, NULL, CODE_VERBOSE_DESTINATION},
+    {"replace", no_argument, NULL, CODE_REPLACE},
+    {"socket-path", required_argument, NULL, CODE_SOCKET_PATH},
+    {"timeout", required_argument, NULL, CODE_TIMEOUT},
+    {"eval", required_argument, NULL, CODE_EVAL},
+    {"file", required_argument, NULL, CODE_FILE},
+    {NULL, 0, NULL, 0},
+};
+
+/* What was given (option codes, 0: none of the group), to find conflicts once everything is read.
+ */
+struct given {
+    int verb, dump_option, install_option, timeout, script;
+};
+
+static const char *option_name(int code)
+{
+    for (const struct option *option = long_options; option->name; option++) {
+        if (option->val == code)
+            return option->name;
+    }
+    return "";
+}
+
+/* "12" or "12.5" in units of `unit` us. False: no such number, or above `limit`. */
+static bool parse_decimal(const char *text, uint64_t unit, uint64_t limit, uint64_t *ret)
+{
+    uint64_t value = 0;
+    const char *c = text;
+    for (; *c >= '0' && *c <= '9'; c++) {
+        value = value * 10 + (uint64_t)(*c - '0');
+        if (value > limit / unit)
+            return false;
+    }
+    if (c == text)
+        return false;
+    value *= unit;
+    if (*c == '.') {
+        if (c[1] == '\0')
+            return false;
+        for (c++; *c >= '0' && *c <= '9'; c++) {
+            unit /= 10;
+            value += unit * (uint64_t)(*c - '0');
+        }
+    }
+    *ret = value;
+    return *c == '\0' && value > 0 && value <= limit;
+}
+
+static bool is_number(const char *text)
+{
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+static struct error *parse_format(const char *text, enum dump_format *ret)
+{
+    if (strcmp(text, "text") == 0)
+        *ret = FORMAT_TEXT;
+    else if (strcmp(text, "json") == 0)
+        *ret = FORMAT_JSON;
+    else
+        return error_create(ERROR_USAGE, 0, "--format %s: unknown, it is text or json" TRY_HELP,
+                            text);
+    return NULL;
+}
+
+static struct error *parse_max_frames(const char *text, size_t *ret)
+{
+    if (!is_number(text) || strlen(text) > 9)
+        return error_create(ERROR_USAGE, 0,
+                            "--max-frames %s: give a number of frames, 0 for no limit" TRY_HELP,
+                            text);
+    *ret = strtoul(text, NULL, 10);
+    return NULL;
+}
+
+/* Checks a path that the target will open: relative to our directory it would mean another file. */
+static struct error *check_target_path(const char *option, const char *path)
+{
+    if (path[0] != '/')
+        return error_create(ERROR_USAGE, 0,
+                            "%s %s: give a full path, beginning with / (the target's directory "
+                            "is not yours)" TRY_HELP,
+                            option, path);
+    return NULL;
+}
+
+static struct error *parse_socket_path(const char *text, const char **ret)
+{
+    size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    if (strlen(text) > longest)
+        return error_create(ERROR_USAGE, 0,
+                            "--socket-path: %zu bytes are too long, a socket's path has at most "
+                            "%zu" TRY_HELP,
+                            strlen(text), longest);
+    *ret = text;
+    return check_target_path("--socket-path", text);
+}
+
+static struct error *parse_verbose_destination(const char *text, const char **ret)
+{
+    *ret = text;
+    if (is_number(text) && strlen(text) <= 9)
+        return NULL;
+    if (text[0] == '/')
+        return NULL;
+    return error_create(ERROR_USAGE, 0,
+                        "--verbose-destination %s: give the number of an open file of the target, "
+                        "or a full path" TRY_HELP,
+                        text);
+}
+
+static struct error *add_script(struct options *options, bool is_file, const char *text)
+{
+    struct script *scripts =
+        realloc(options->scripts, (options->script_count + 1) * sizeof(*scripts));
+    if (!scripts)
+        return error_no_memory();
+    options->scripts = scripts;
+    scripts[options->script_count++] = (struct script){.is_file = is_file, .text = text};
+    return NULL;
+}
+
+static struct error *take_verb(int code, struct options *options, struct given *given)
+{
+    static const enum verb verbs[] = {VERB_DUMP, VERB_INSTALL, VERB_UNINSTALL, VERB_CHECK,
+                                      VERB_LIST, VERB_HELP,    VERB_VERSION};
+
+    /* Who asks for help gets it, whatever else stands there. */
+    if (given->verb == CODE_HELP)
+        return NULL;
+    if (given->verb && given->verb != code && code != CODE_HELP)
+        return error_create(ERROR_USAGE, 0, "--%s and --%s: one thing at a time" TRY_HELP,
+                            option_name(given->verb), option_name(code));
+    options->verb = verbs[code - CODE_VERBS];
+    given->verb = code;
+    return NULL;
+}
+
+static struct error *take_dump_option(int code, const char *value, struct dump_options *dump)
+{
+    switch (code) {
+    case CODE_FORMAT:
+        return parse_format(value, &dump->format);
+    case CODE_NO_INLINES:
+        dump->no_inlines = true;
+        return NULL;
+    case CODE_NO_SOURCE:
+        dump->no_source = true;
+        return NULL;
+    case CODE_RAW_NAMES:
+        dump->raw_names = true;
+        return NULL;
+    case CODE_ALL_THREADS_LISTED:
+        dump->all_threads_listed = true;
+        return NULL;
+    case CODE_FREEZE:
+        dump->freeze = true;
+        return NULL;
+    case CODE_MAX_PAUSE:
+        if (parse_decimal(value, US_PER_MS, LONGEST_MAX_PAUSE_US, &dump->max_pause_us))
+            return NULL;
+        return error_create(
+            ERROR_USAGE, 0,
+            "--max-pause %s: give milliseconds, more than 0 and at most %d" TRY_HELP, value,
+            (int)(LONGEST_MAX_PAUSE_US / US_PER_MS));
+    case CODE_MAX_FRAMES:
+        return parse_max_frames(value, &dump->max_frames);
+    default:
+        dump->output = value;
+        if (*value)
+            return NULL;
+        return error_create(ERROR_USAGE, 0, "-o: the name of the file is empty" TRY_HELP);
+    }
+}
+
+static struct error *take_install_option(int code, const char *value,
+                                         struct install_options *install)
+{
+    switch (code) {
+    case CODE_QUIET:
+        install->quiet = true;
+        return NULL;
+    case CODE_VERBOSE_DESTINATION:
+        return parse_verbose_destination(value, &install->verbose_destination);
+    case CODE_REPLACE:
+        install->replace = true;
+        return NULL;
+    case CODE_SOCKET_PATH:
+        return parse_socket_path(value, &install->socket_path);
+    default:
+        if (parse_decimal(value, US_PER_S, LONGEST_TIMEOUT_US, &install->timeout_us))
+            return NULL;
+        return error_create(ERROR_USAGE, 0,
+                            "--timeout %s: give seconds, more than 0 and at most %d" TRY_HELP,
+                            value, (int)(LONGEST_TIMEOUT_US / US_PER_S));
+    }
+}
+
+static struct error *take_option(int code, const char *value, struct options *options,
+                                 struct given *given)
+{
+    if (code < CODE_DUMP_OPTIONS)
+        return take_verb(code, options, given);
+    if (code < CODE_INSTALL_OPTIONS) {
+        given->dump_option = code;
+        return take_dump_option(code, value, &options->dump);
+    }
+    if (code < CODE_SCRIPTS) {
+        *(code == CODE_TIMEOUT ? &given->timeout : &given->install_option) = code;
+        return take_install_option(code, value, &options->install);
+    }
+    given->script = code;
+    return add_script(options, code == CODE_FILE, value);
+}
+
+/* A negative number looks like an option to getopt. */
+static const char *find_negative_number(char **argv, int digit)
+{
+    for (char **word = argv + 1; *word; word++) {
+        if ((*word)[0] == '-' && (*word)[1] == digit)
+            return *word;
+    }
+    return "-";
+}
+
+/* getopt_long returned '?' or ':' for the option `code`; 0 is an unknown long one. */
+static struct error *explain_bad_option(int returned, int code, char **argv)
+{
+    if (returned == ':' && code < CODE_VERBS)
+        return error_create(ERROR_USAGE, 0, "-%c: its value is missing" TRY_HELP, code);
+    if (returned == ':')
+        return error_create(ERROR_USAGE, 0, "--%s: its value is missing" TRY_HELP,
+                            option_name(code));
+    if (code >= CODE_VERBS)
+        return error_create(ERROR_USAGE, 0, "--%s takes no value" TRY_HELP, option_name(code));
+    if (code >= '0' && code <= '9')
+        return error_create(ERROR_USAGE, 0,
+                            "'%s' is no process id: it is a positive number" TRY_HELP,
+                            find_negative_number(argv, code));
+    if (code)
+        return error_create(ERROR_USAGE, 0, "unknown option -%c" TRY_HELP, code);
+    return error_create(ERROR_USAGE, 0, "unknown option %s" TRY_HELP, argv[optind - 1]);
+}
+
+static struct error *parse_target(const char *text, struct target *ret)
+{
+    *ret = (struct target){0};
+    if (strchr(text, '/')) {
+        ret->socket_path = text;
+        return NULL;
+    }
+    const char *digits = text + strspn(text, "0");
+    if (!is_number(text) || !*digits)
+        return error_create(ERROR_USAGE, 0,
+                            "'%s' is no process id: it is a positive number" TRY_HELP, text);
+    unsigned long pid = strlen(digits) > 10 ? ULONG_MAX : strtoul(digits, NULL, 10);
+    if (pid > LARGEST_PID)
+        return error_create(ERROR_NO_PROCESS, 0,
+                            "no such process: %s; the largest process id that Linux gives is %d",
+                            text, LARGEST_PID);
+    ret->pid = (pid_t)pid;
+    return NULL;
+}
+
+static struct error *parse_targets(int count, char **words, struct options *options)
+{
+    if (count == 0)
+        return NULL;
+    options->targets = calloc((size_t)count, sizeof(*options->targets));
+    if (!options->targets)
+        return error_no_memory();
+    for (int i = 0; i < count; i++) {
+        struct error *error = parse_target(words[i], &options->targets[i]);
+        if (error)
+            return error;
+        options->target_count++;
+    }
+    return NULL;
+}
+
+static struct error *check_targets(const struct options *options)
+{
+    if (options->verb == VERB_LIST) {
+        if (options->target_count > 0)
+            return error_create(ERROR_USAGE, 0, "--list takes no process id" TRY_HELP);
+        return NULL;
+    }
+    if (options->target_count == 0)
+        return error_create(ERROR_USAGE, 0, "which process? Give its id (PID)" TRY_HELP);
+    if (options->target_count > 1 && options->verb != VERB_DUMP)
+        return error_create(ERROR_USAGE, 0, "one process id at a time, except for --dump" TRY_HELP);
+    if (options->verb == VERB_ATTACH || options->verb == VERB_UNINSTALL)
+        return NULL;
+    for (size_t i = 0; i < options->target_count; i++) {
+        if (options->targets[i].socket_path)
+            return error_create(ERROR_USAGE, 0,
+                                "'%s' is no process id; the path of a socket does only for "
+                                "attaching, --eval, --file and --uninstall" TRY_HELP,
+                                options->targets[i].socket_path);
+    }
+    return NULL;
+}
+
+static struct error *check_together(const struct options *options, const struct given *given)
+{
+    const char *verb = option_name(given->verb);
+    if (given->dump_option == CODE_OUTPUT && options->verb != VERB_DUMP)
+        return error_create(ERROR_USAGE, 0, "-o is an option of --dump" TRY_HELP);
+    if (given->dump_option && options->verb != VERB_DUMP)
+        return error_create(ERROR_USAGE, 0, "--%s is an option of --dump" TRY_HELP,
+                            option_name(given->dump_option));
+    if (given->script && options->verb != VERB_ATTACH)
+        return error_create(ERROR_USAGE, 0, "--%s and --%s: one thing at a time" TRY_HELP,
+                            option_name(given->script), verb);
+    bool installs = options->verb == VERB_ATTACH || options->verb == VERB_INSTALL;
+    if (given->install_option && !installs)
+        return error_create(ERROR_USAGE, 0, "--%s is an option of installing, not of --%s" TRY_HELP,
+                            option_name(given->install_option), verb);
+    if (given->timeout && !installs && options->verb != VERB_UNINSTALL)
+        return error_create(ERROR_USAGE, 0, "--timeout is no option of --%s" TRY_HELP, verb);
+    if (options->install.quiet && options->install.verbose_destination)
+        return error_create(ERROR_USAGE, 0,
+                            "--quiet and --verbose-destination contradict each other" TRY_HELP);
+    return NULL;
+}
+
+static void set_defaults(struct options *options)
+{
+    *options = (struct options){
+        .verb = VERB_ATTACH,
+        .dump = {.max_pause_us = DEFAULT_MAX_PAUSE_US, .max_frames = DEFAULT_MAX_FRAMES},
+        .install = {.timeout_us = DEFAULT_TIMEOUT_US},
+    };
+}
+
+static struct error *parse(int argc, char **argv, struct options *options)
+{
+    struct given given = {0};
+    opterr = 0;
+    optind = 1;
+    int code;
+    while ((code = getopt_long(argc, argv, ":o:", long_options, NULL)) != -1) {
+        if (code == '?' || code == ':')
+            return explain_bad_option(code, optopt, argv);
+        struct error *error =
+            take_option(code == 'o' ? CODE_OUTPUT : code, optarg, options, &given);
+        if (error)
+            return error;
+    }
+    if (options->verb == VERB_HELP || options->verb == VERB_VERSION)
+        return NULL;
+    struct error *error = check_together(options, &given);
+    if (!error)
+        error = parse_targets(argc - optind, argv + optind, options);
+    return error ? error : check_targets(options);
+}
+
+struct error *options_parse(int argc, char **argv, struct options *ret)
+{
+    set_defaults(ret);
+    struct error *error = parse(argc, argv, ret);
+    if (error)
+        options_deinit(ret);
+    return error;
+}
+
+void options_deinit(struct options *options)
+{
+    free(options->scripts);
+    free(options->targets);
+    options->scripts = NULL;
+    options->targets = NULL;
+}
+
+void options_print_help(void)
+{
+    fputs(
+        "A manhole into a running process: see what every thread does, or open a console in it.\n"
+        "\n"
+        "  manhole-attach [INSTALL OPTIONS] PID            open a console inside the process\n"
+        "  manhole-attach --dump [DUMP OPTIONS] PID...     show every thread's stack; nothing runs "
+        "in\n"
+        "                                                  the process, blocked threads do not "
+        "stop\n"
+        "  manhole-attach --install [INSTALL OPTIONS] PID  install the manhole, print its socket\n"
+        "  manhole-attach --uninstall PID                  take it out again\n"
+        "  manhole-attach --eval CODE PID                  run a console command (repeatable)\n"
+        "  manhole-attach --file SCRIPT PID                run those of a file ('-': standard "
+        "input)\n"
+        "  manhole-attach --check PID                      would attaching work? Touches nothing\n"
+        "  manhole-attach --list                           the processes that have a manhole\n"
+        "\n"
+        "For the console, --eval, --file and --uninstall PID may also be the path of a socket.\n"
+        "\n"
+        "Dump options:\n"
+        "  --format text|json     what to print (text)\n"
+        "  -o FILE                write there instead of to standard output\n"
+        "  --all-threads-listed   show identical stacks one by one, do not group them\n"
+        "  --no-inlines           leave out inlined functions\n"
+        "  --no-source            leave out files and lines\n"
+        "  --raw-names            do not demangle C++ and Rust names\n"
+        "  --max-frames N         frames per thread (256; 0: no limit)\n"
+        "  --freeze               stop all threads at one instant\n"
+        "  --max-pause MS         longest time that a running thread may be stopped (50)\n"
+        "\n"
+        "Install options:\n"
+        "  --quiet                the manhole logs nothing\n"
+        "  --verbose-destination FD|PATH\n"
+        "                         where it logs, as the process itself sees it\n"
+        "  --replace              take the place of a manhole with other options\n"
+        "  --socket-path PATH     its socket (/tmp/manhole-PID)\n"
+        "  --timeout SECONDS      give up, with nothing changed, after this time (5)\n"
+        "\n"
+        "Exit status: 0 done, 1 done in part, 2 usage, 3 no such process, 4 not permitted,\n"
+        "5 cannot be attached, 6 installed otherwise or not at all, 7 a deadline passed.\n"
+        "More: man manhole-attach\n",
+        stdout);
+}
