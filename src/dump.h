@@ -37,15 +37,19 @@ struct report {
     struct symbols *symbols;
     struct report_thread *threads;
     size_t thread_count;
-    bool partial; /* a thread has no frames: exit status 1 */
+    bool partial; /* a thread has no frames, and no zombie either: exit status 1 */
 };
 
 /* Looks at a target and resolves everything; the target runs on by then. */
 struct error *report_create(struct process *process, const struct dump_options *options,
                             struct report **ret) MUST_CHECK;
 void report_destroy(struct report *report);
+void report_cleanup(struct report **report);
+#define CLEANUP_REPORT __attribute__((cleanup(report_cleanup)))
 
-/* One form each. `colour` only for a terminal. */
+/*
+ * One form each. `colour` only for a terminal. What `out` failed to write shows in ferror(3).
+ */
 void dump_text(const struct report *report, const struct dump_options *options, FILE *out,
                bool colour);
 struct error *dump_json(const struct report *report, const struct dump_options *options,

@@ -396,13 +396,21 @@ static struct error *check_together(const struct options *options, const struct 
     return NULL;
 }
 
+void options_set_dump_defaults(struct dump_options *options)
+{
+    *options = (struct dump_options){
+        .max_pause_us = DEFAULT_MAX_PAUSE_US,
+        .max_frames = DEFAULT_MAX_FRAMES,
+    };
+}
+
 static void set_defaults(struct options *options)
 {
     *options = (struct options){
         .verb = VERB_ATTACH,
-        .dump = {.max_pause_us = DEFAULT_MAX_PAUSE_US, .max_frames = DEFAULT_MAX_FRAMES},
         .install = {.timeout_us = DEFAULT_TIMEOUT_US},
     };
+    options_set_dump_defaults(&options->dump);
 }
 
 static struct error *parse(int argc, char **argv, struct options *options)

@@ -71,6 +71,9 @@ struct options {
 struct error *options_parse(int argc, char **argv, struct options *ret) MUST_CHECK;
 void options_deinit(struct options *options);
 
+/* The defaults of --dump, for a dump that no command line asked for. */
+void options_set_dump_defaults(struct dump_options *options);
+
 /* The text of --help, on standard output. */
 void options_print_help(void);
 

@@ -1,0 +1,181 @@
+/* The dump as programs read it: the document of DESIGN.md section 3, one per target. */
+#include "src/dump.h"
+#include "src/message.h"
+#include "src/syscalls.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TEXT_MAX 8192
+
+/* Puts a member with a constant name that the object does not have yet. */
+static void put(json_object *object, const char *key, json_object *value)
+{
+    json_object_object_add_ex(object, key, value,
+                              JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
+}
+
+/* Bytes that are no UTF-8 become U+FFFD: a JSON text is UTF-8 (RFC 8259, 8.1). NULL gives null. */
+static json_object *text(const char *bytes)
+{
+    if (!bytes)
+        return NULL;
+    char valid[TEXT_MAX];
+    size_t used = 0;
+    while (*bytes && used + 4 < sizeof(valid)) {
+        uint32_t c;
+        size_t length = message_utf8_length(bytes, &c);
+        if (length > 0) {
+            memcpy(valid + used, bytes, length);
+            used += length;
+        } else {
+            memcpy(valid + used, "\xef\xbf\xbd", 3);
+            used += 3;
+        }
+        bytes += length ? length : 1;
+    }
+    return json_object_new_string_len(valid, (int)used);
+}
+
+static json_object *address(uint64_t value)
+{
+    char hex[24];
+    int length = snprintf(hex, sizeof(hex), "0x%" PRIx64, value);
+    return json_object_new_string_len(hex, length);
+}
+
+static json_object *build_id(const struct module *module)
+{
+    char hex[2 * BUILD_ID_MAX + 1];
+    if (!module || module->build_id_size == 0)
+        return NULL;
+    for (size_t i = 0; i < module->build_id_size; i++)
+        snprintf(hex + 2 * i, 3, "%02x", module->build_id[i]);
+    return json_object_new_string_len(hex, (int)(2 * module->build_id_size));
+}
+
+static json_object *frame_object(const struct report_frame *frame)
+{
+    const struct location *location = &frame->location;
+    const struct module *module = location->module;
+    json_object *object = json_object_new_object();
+    put(object, "pc", address(frame->frame.pc));
+    put(object, "module", module ? text(module->path) : NULL);
+    put(object, "build_id", build_id(module));
+    /* The address in the file, as addr2line and eu-addr2line take it. */
+    put(object, "offset", module ? address(frame->frame.pc - module->bias) : NULL);
+    put(object, "function", text(location->function));
+    put(object, "function_offset", location->function ? address(location->offset) : NULL);
+    put(object, "file", text(location->file));
+    put(object, "line", location->line > 0 ? json_object_new_int(location->line) : NULL);
+    put(object, "column", location->column > 0 ? json_object_new_int(location->column) : NULL);
+    put(object, "inlined", json_object_new_boolean(location->inlined));
+    put(object, "how", json_object_new_string(frame_how_name(frame->frame.how)));
+    put(object, "signal_frame", json_object_new_boolean(frame->frame.signal_frame));
+    return object;
+}
+
+static json_object *syscall_object(const struct process *process,
+                                   const struct thread_snapshot *thread)
+{
+    if (!thread->in_syscall || thread->syscall_number < 0)
+        return NULL;
+    char call[1024];
+    json_object *object = json_object_new_object();
+    put(object, "number", json_object_new_int64(thread->syscall_number));
+    put(object, "name", text(syscall_name(thread->syscall_number)));
+    json_object *arguments = json_object_new_array_ext(6);
+    for (size_t i = 0; i < 6; i++)
+        json_object_array_add(arguments, address(thread->syscall_arguments[i]));
+    put(object, "arguments", arguments);
+    syscall_format(process, thread->syscall_number, thread->syscall_arguments, call, sizeof(call));
+    put(object, "text", text(call));
+    return object;
+}
+
+static const char *how_name(enum thread_how how)
+{
+    switch (how) {
+    case THREAD_BLOCKED:
+        return "blocked";
+    case THREAD_FROZEN:
+        return "frozen";
+    case THREAD_RACY:
+        return "racy";
+    case THREAD_UNREADABLE:
+        return "unreadable";
+    }
+    return "unreadable";
+}
+
+static json_object *thread_object(const struct report *report, const struct report_thread *thread)
+{
+    const struct thread_snapshot *seen = thread->thread;
+    char state[2] = {seen->state, '\0'};
+    json_object *object = json_object_new_object();
+    put(object, "tid", json_object_new_int(seen->tid));
+    put(object, "name", text(seen->name));
+    put(object, "state", text(state));
+    put(object, "how", json_object_new_string(how_name(seen->how)));
+    put(object, "problem", text(seen->problem));
+    put(object, "syscall", syscall_object(report->process, seen));
+    put(object, "wait_channel", seen->wait_channel[0] ? text(seen->wait_channel) : NULL);
+    /* Nobody looks for what it waits for yet, so nothing is claimed. */
+    put(object, "waits_for", NULL);
+    json_object *frames = json_object_new_array_ext((int)thread->frame_count + 1);
+    for (size_t i = 0; i < thread->frame_count; i++)
+        json_object_array_add(frames, frame_object(&thread->frames[i]));
+    put(object, "frames", frames);
+    put(object, "complete", json_object_new_boolean(thread->end == UNWIND_COMPLETE));
+    put(object, "stack_ends", text(thread->reason));
+    put(object, "live_reads", json_object_new_boolean(thread->live));
+    return object;
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static json_object *time_object(const struct timespec *time)
+{
+    struct tm tm;
+    char date[32], whole[48];
+    if (!gmtime_r(&time->tv_sec, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+        return NULL;
+    snprintf(whole, sizeof(whole), "%s.%03dZ", date, (int)(time->tv_nsec / 1000000));
+    return json_object_new_string(whole);
+}
+
+static json_object *document(const struct report *report)
+{
+    const struct snapshot *snapshot = report->snapshot;
+    json_object *object = json_object_new_object();
+    put(object, "version", json_object_new_int(1));
+    put(object, "pid", json_object_new_int(report->process->pid));
+    put(object, "executable", text(report->process->executable));
+    put(object, "time", time_object(&snapshot->time));
+    put(object, "pause_us", json_object_new_int64((int64_t)snapshot->pause_us));
+    put(object, "threads_paused", json_object_new_int64((int64_t)snapshot->threads_paused));
+    put(object, "pause_cut", json_object_new_boolean(snapshot->pause_cut));
+    json_object *threads = json_object_new_array_ext((int)report->thread_count + 1);
+    for (size_t i = 0; i < report->thread_count; i++)
+        json_object_array_add(threads, thread_object(report, &report->threads[i]));
+    put(object, "threads", threads);
+    put(object, "deadlocks", json_object_new_array());
+    return object;
+}
+
+struct error *dump_json(const struct report *report, const struct dump_options *options, FILE *out)
+{
+    (void)options; /* they shape the report itself */
+    json_object *object = document(report);
+    const char *json = json_object_to_json_string_ext(
+        object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
+    struct error *error = json ? NULL : error_no_memory();
+    if (json) {
+        fputs(json, out);
+        fputc('\n', out);
+    }
+    json_object_put(object);
+    return error;
+}

@@ -1,0 +1,450 @@
+/* The dump as people read it: for a terminal of 80 to 120 columns, and for mails and tickets. */
+#include "injector/cleanup.h"
+#include "src/dump.h"
+#include "src/message.h"
+#include "src/syscalls.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A stack that more threads than this have is shown once. */
+#define GROUP_ABOVE 3
+/* Paths of source files longer than this lose their beginning. */
+#define LONGEST_SOURCE_PATH 44
+#define LINE_WIDTH 100
+#define TEXT_MAX 4096
+
+struct palette {
+    const char *head, *function, *source, *faint, *warning, *end;
+};
+
+static const struct palette plain = {"", "", "", "", "", ""};
+static const struct palette coloured = {
+    .head = "\033[1m",
+    .function = "\033[36m",
+    .source = "\033[32m",
+    .faint = "\033[2m",
+    .warning = "\033[33m",
+    .end = "\033[0m",
+};
+
+struct printer {
+    const struct report *report;
+    const struct palette *colour;
+    FILE *out;
+};
+
+/* Text of the target, made harmless for the terminal. */
+static void print_foreign(const struct printer *printer, const char *text)
+{
+    char clean[TEXT_MAX];
+    fputs(message_sanitize(text, clean, sizeof(clean)), printer->out);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* The end of a long path, from the beginning of a component. */
+static const char *shorten_path(const char *path, const char **dots)
+{
+    size_t length = strlen(path);
+    *dots = "";
+    if (length <= LONGEST_SOURCE_PATH)
+        return path;
+    const char *slash = strchr(path + length - LONGEST_SOURCE_PATH, '/');
+    *dots = ".../";
+    return slash && slash[1] ? slash + 1 : base_name(path);
+}
+
+/* Which threads look alike: the same state and the same frames, so that one text is true of all. */
+
+struct fingerprint {
+    const struct report_thread *thread;
+    size_t index; /* in the report */
+    uint64_t hash;
+};
+
+static uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
+
+static uint64_t hash_thread(const struct report_thread *thread)
+{
+    uint64_t hash = hash_word((uint64_t)thread->thread->state, thread->thread->how);
+    for (size_t i = 0; i < thread->frame_count; i++)
+        hash = hash_word(hash, thread->frames[i].frame.pc);
+    return hash;
+}
+
+static int compare_words(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int compare_texts(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+static int compare_frames(const struct report_thread *a, const struct report_thread *b)
+{
+    int order = compare_words(a->frame_count, b->frame_count);
+    for (size_t i = 0; !order && i < a->frame_count; i++) {
+        const struct frame *x = &a->frames[i].frame, *y = &b->frames[i].frame;
+        order = compare_words(x->pc, y->pc);
+        if (!order)
+            order = compare_words(x->how, y->how);
+    }
+    return order;
+}
+
+static long call_of(const struct thread_snapshot *thread)
+{
+    return thread->in_syscall ? thread->syscall_number : -2;
+}
+
+/* Zero for threads that may share one text. */
+static int compare_alike(const struct report_thread *a, const struct report_thread *b)
+{
+    int order = compare_words((uint64_t)a->thread->state, (uint64_t)b->thread->state);
+    if (!order)
+        order = compare_words(a->thread->how, b->thread->how);
+    if (!order)
+        order = compare_words((uint64_t)call_of(a->thread), (uint64_t)call_of(b->thread));
+    if (!order)
+        order = compare_texts(a->thread->problem, b->thread->problem);
+    if (!order)
+        order = compare_texts(a->reason, b->reason);
+    if (!order)
+        order = compare_words(a->live, b->live);
+    return order ? order : compare_frames(a, b);
+}
+
+static int compare_fingerprints(const void *left, const void *right)
+{
+    const struct fingerprint *a = left, *b = right;
+    int order = compare_words(a->hash, b->hash);
+    if (!order)
+        order = compare_alike(a->thread, b->thread);
+    return order ? order : compare_words(a->index, b->index);
+}
+
+/* Threads that are shown together: a range of the sorted fingerprints. */
+struct group {
+    const struct fingerprint *first;
+    size_t count;
+};
+
+/* Fills groups[index of the first thread] for each group; other entries stay empty. */
+static void find_groups(struct fingerprint *sorted, size_t count, bool together,
+                        struct group *groups)
+{
+    size_t start = 0;
+    while (start < count) {
+        size_t end = start + 1;
+        while (end < count && sorted[end].hash == sorted[start].hash &&
+               compare_alike(sorted[end].thread, sorted[start].thread) == 0)
+            end++;
+        bool grouped = together && end - start > GROUP_ABOVE;
+        if (grouped)
+            groups[sorted[start].index] = (struct group){&sorted[start], end - start};
+        for (size_t i = start; !grouped && i < end; i++)
+            groups[sorted[i].index] = (struct group){&sorted[i], 1};
+        start = end;
+    }
+}
+
+static void print_call(const struct printer *printer, const struct group *group)
+{
+    char call[1024], other[1024];
+    const struct thread_snapshot *thread = group->first->thread->thread;
+    const struct process *process = printer->report->process;
+    syscall_format(process, thread->syscall_number, thread->syscall_arguments, call, sizeof(call));
+    bool differ = false;
+    for (size_t i = 1; i < group->count && !differ; i++) {
+        const struct thread_snapshot *next = group->first[i].thread->thread;
+        syscall_format(process, next->syscall_number, next->syscall_arguments, other,
+                       sizeof(other));
+        differ = strcmp(call, other) != 0;
+    }
+    if (differ) {
+        const char *name = syscall_name(thread->syscall_number);
+        fprintf(printer->out, "%s(arguments differ)", name ? name : "a system call ");
+        return;
+    }
+    fputs(call, printer->out);
+}
+
+static const char *state_word(char state)
+{
+    switch (state) {
+    case 'R':
+        return "running";
+    case 'S':
+        return "asleep";
+    case 'D':
+        return "in uninterruptible sleep";
+    case 'T':
+        return "stopped by a signal";
+    case 't':
+        return "stopped by its tracer";
+    case 'Z':
+        return "a zombie";
+    case 'X':
+        return "dead";
+    case 'I':
+        return "idle";
+    }
+    return "in an unknown state";
+}
+
+/* What the thread does, in the words after its name. */
+static void print_state(const struct printer *printer, const struct group *group)
+{
+    const struct thread_snapshot *thread = group->first->thread->thread;
+    FILE *out = printer->out;
+    bool in_call = thread->in_syscall && thread->syscall_number >= 0;
+
+    if (in_call && thread->state != 'T' && thread->state != 't') {
+        fputs(thread->how == THREAD_BLOCKED ? "blocked in " : "in ", out);
+        print_call(printer, group);
+    } else {
+        fputs(state_word(thread->state), out);
+        if (in_call) {
+            fputs(" in ", out);
+            print_call(printer, group);
+        } else if (thread->wait_channel[0] && strcmp(thread->wait_channel, "0") != 0 &&
+                   thread->state != 'R') {
+            fputs(", the kernel waits in ", out);
+            print_foreign(printer, thread->wait_channel);
+        }
+    }
+    if (thread->how == THREAD_RACY)
+        fprintf(out, "%s  [racy: it may have run meanwhile, frames may be wrong]%s",
+                printer->colour->warning, printer->colour->end);
+}
+
+static void print_one_head(const struct printer *printer, const struct group *group)
+{
+    const struct thread_snapshot *thread = group->first->thread->thread;
+    fprintf(printer->out, "%sthread %d \"", printer->colour->head, thread->tid);
+    print_foreign(printer, thread->name);
+    fprintf(printer->out, "\"%s %c ", printer->colour->end, thread->state);
+    print_state(printer, group);
+    fputc('\n', printer->out);
+}
+
+static bool same_names(const struct group *group)
+{
+    for (size_t i = 1; i < group->count; i++) {
+        if (strcmp(group->first[i].thread->thread->name, group->first->thread->thread->name) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* "  tids 101 102 ...", with names where they differ, in lines of LINE_WIDTH. */
+static void print_tids(const struct printer *printer, const struct group *group, bool named)
+{
+    size_t column = (size_t)fprintf(printer->out, "  tids");
+    for (size_t i = 0; i < group->count; i++) {
+        const struct thread_snapshot *thread = group->first[i].thread->thread;
+        char clean[sizeof(thread->name)], word[sizeof(clean) + 32];
+        message_sanitize(thread->name, clean, sizeof(clean));
+        int length = named ? snprintf(word, sizeof(word), " %d \"%s\"", thread->tid, clean)
+                           : snprintf(word, sizeof(word), " %d", thread->tid);
+        if (column + (size_t)length > LINE_WIDTH)
+            column = (size_t)fprintf(printer->out, "\n      ") - 1;
+        fputs(word, printer->out);
+        column += (size_t)length;
+    }
+    fputc('\n', printer->out);
+}
+
+static void print_group_head(const struct printer *printer, const struct group *group)
+{
+    const struct thread_snapshot *thread = group->first->thread->thread;
+    bool same = same_names(group);
+    fprintf(printer->out, "%s%zu threads ", printer->colour->head, group->count);
+    if (same) {
+        fputc('"', printer->out);
+        print_foreign(printer, thread->name);
+        fputs("\" ", printer->out);
+    }
+    fprintf(printer->out, "with the same stack:%s %c ", printer->colour->end, thread->state);
+    print_state(printer, group);
+    fputc('\n', printer->out);
+    print_tids(printer, group, !same);
+}
+
+static void print_module(const struct printer *printer, const struct location *location)
+{
+    FILE *out = printer->out;
+    const struct module *module = location->module;
+    fputs(printer->colour->faint, out);
+    if (!module) {
+        fputs(" (no file)", out);
+    } else {
+        fputs(" (", out);
+        print_foreign(printer, base_name(module->path));
+        fputs(module->deleted ? ", deleted)" : ")", out);
+    }
+    fputs(printer->colour->end, out);
+}
+
+static void print_function(const struct printer *printer, const struct report_frame *frame)
+{
+    const struct location *location = &frame->location;
+    FILE *out = printer->out;
+    if (location->function) {
+        fputs(printer->colour->function, out);
+        print_foreign(printer, location->function);
+        fputs(printer->colour->end, out);
+        if (!location->inlined)
+            fprintf(out, "+0x%" PRIx64, location->offset);
+        return;
+    }
+    /* Without a name: what addr2line and the like can take later. */
+    fprintf(out, "0x%016" PRIx64, frame->frame.pc);
+    if (location->module)
+        fprintf(out, " = file address 0x%" PRIx64, frame->frame.pc - location->module->bias);
+}
+
+static void print_source(const struct printer *printer, const struct location *location)
+{
+    if (!location->file)
+        return;
+    const char *dots;
+    const char *path = shorten_path(location->file, &dots);
+    fprintf(printer->out, " at %s%s", printer->colour->source, dots);
+    print_foreign(printer, path);
+    if (location->line > 0)
+        fprintf(printer->out, ":%d", location->line);
+    fputs(printer->colour->end, printer->out);
+}
+
+/* How a frame was found is worth a word where it is not as sure as tables are. */
+static const char *trust(const struct frame *frame)
+{
+    switch (frame->how) {
+    case FRAME_REGISTERS:
+    case FRAME_CFI:
+        return NULL;
+    case FRAME_RETURN:
+        return "return address";
+    case FRAME_FP:
+        return "fp";
+    case FRAME_SCAN:
+        return "scan: a guess";
+    }
+    return "?";
+}
+
+static void print_frame(const struct printer *printer, size_t number,
+                        const struct report_frame *frame)
+{
+    FILE *out = printer->out;
+    const struct palette *colour = printer->colour;
+    fprintf(out, "  %s#%-3zu%s", colour->faint, number, colour->end);
+    print_function(printer, frame);
+    print_source(printer, &frame->location);
+    print_module(printer, &frame->location);
+    if (frame->location.inlined)
+        fprintf(out, " %s[inlined]%s", colour->faint, colour->end);
+    if (frame->frame.signal_frame)
+        fprintf(out, " %s[signal handler called]%s", colour->warning, colour->end);
+    if (trust(&frame->frame) && !frame->location.inlined)
+        fprintf(out, " %s[%s]%s", colour->warning, trust(&frame->frame), colour->end);
+    fputc('\n', out);
+}
+
+static void print_remark(const struct printer *printer, const char *text)
+{
+    fprintf(printer->out, "  %s... ", printer->colour->warning);
+    print_foreign(printer, text);
+    fprintf(printer->out, "%s\n", printer->colour->end);
+}
+
+static void print_group(const struct printer *printer, const struct group *group)
+{
+    const struct report_thread *thread = group->first->thread;
+    if (group->count > 1)
+        print_group_head(printer, group);
+    else
+        print_one_head(printer, group);
+
+    for (size_t i = 0; i < thread->frame_count; i++)
+        print_frame(printer, i, &thread->frames[i]);
+    if (thread->reason)
+        print_remark(printer, thread->reason);
+    if (thread->live)
+        print_remark(printer, "some of this was read after the thread went on: outer frames may be "
+                              "newer than inner ones");
+    if (thread->thread->problem)
+        print_remark(printer, thread->thread->problem);
+    fputc('\n', printer->out);
+}
+
+static void print_process(const struct printer *printer)
+{
+    const struct report *report = printer->report;
+    const struct timespec *time = &report->snapshot->time;
+    struct tm tm;
+    char date[64] = "";
+    if (localtime_r(&time->tv_sec, &tm))
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    fprintf(printer->out, "%sprocess %d ", printer->colour->head, report->process->pid);
+    print_foreign(printer, report->process->executable);
+    fprintf(printer->out, "%s, %zu thread%s, %s.%03ld\n\n", printer->colour->end,
+            report->thread_count, report->thread_count == 1 ? "" : "s", date,
+            time->tv_nsec / 1000000);
+}
+
+static void print_summary(const struct printer *printer)
+{
+    const struct snapshot *snapshot = printer->report->snapshot;
+    size_t count[THREAD_UNREADABLE + 1] = {0};
+    for (size_t i = 0; i < snapshot->thread_count; i++)
+        count[snapshot->threads[i].how]++;
+    fprintf(printer->out,
+            "paused %zu of %zu threads for %" PRIu64 " us; %zu blocked, not stopped; %zu racy",
+            snapshot->threads_paused, snapshot->thread_count, snapshot->pause_us,
+            count[THREAD_BLOCKED], count[THREAD_RACY]);
+    if (count[THREAD_UNREADABLE] > 0)
+        fprintf(printer->out, "; %zu unreadable", count[THREAD_UNREADABLE]);
+    if (snapshot->pause_cut)
+        fputs("; not every thread stopped within --max-pause", printer->out);
+    fputc('\n', printer->out);
+}
+
+void dump_text(const struct report *report, const struct dump_options *options, FILE *out,
+               bool colour)
+{
+    struct printer printer = {.report = report, .colour = colour ? &coloured : &plain, .out = out};
+    size_t count = report->thread_count;
+    CLEANUP_FREE struct fingerprint *sorted = calloc(count + 1, sizeof(*sorted));
+    CLEANUP_FREE struct group *groups = calloc(count + 1, sizeof(*groups));
+    if (!sorted || !groups) {
+        fputs("(out of memory: the stacks cannot be shown)\n", out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = (struct fingerprint){&report->threads[i], i, hash_thread(&report->threads[i])};
+    }
+    qsort(sorted, count, sizeof(*sorted), compare_fingerprints);
+    find_groups(sorted, count, !options->all_threads_listed, groups);
+
+    print_process(&printer);
+    for (size_t i = 0; i < count; i++) {
+        if (groups[i].count > 0)
+            print_group(&printer, &groups[i]);
+    }
+    print_summary(&printer);
+}

@@ -1,0 +1,205 @@
+/* From a target to everything the output forms print: look, unwind, and name, in this order. */
+#include "injector/cleanup.h"
+#include "src/dump.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct error *unwind_one(struct unwinder *unwinder, const struct thread_snapshot *thread,
+                                size_t max_frames, struct stack *stack)
+{
+    if (thread->how == THREAD_UNREADABLE)
+        return NULL;
+    return unwind_thread(unwinder, thread, UNWIND_ALL_RULES, max_frames, stack);
+}
+
+static struct error *unwind_all(struct snapshot *snapshot, struct unwinder *unwinder,
+                                size_t max_frames, struct stack *stacks)
+{
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        struct error *error = unwind_one(unwinder, &snapshot->threads[i], max_frames, &stacks[i]);
+        if (error)
+            return error;
+    }
+    return NULL;
+}
+
+/*
+ * Some frames can only be found with a register that the kernel does not show of a blocked thread.
+ * Those threads, and no others, are stopped for it. A thread that could not be stopped either keeps
+ * the frames it has.
+ */
+static struct error *unwind_with_registers(struct snapshot *snapshot, struct unwinder *unwinder,
+                                           const struct snapshot_options *how, size_t max_frames,
+                                           struct stack *stacks)
+{
+    CLEANUP_FREE size_t *indices = calloc(snapshot->thread_count + 1, sizeof(*indices));
+    if (!indices)
+        return error_no_memory();
+    size_t count = 0;
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        if (stacks[i].end == UNWIND_NEEDS_REGISTER)
+            indices[count++] = i;
+    }
+    if (count == 0)
+        return NULL;
+
+    struct error *error = snapshot_pause_threads(snapshot, how, indices, count);
+    for (size_t i = 0; !error && i < count; i++) {
+        const struct thread_snapshot *thread = &snapshot->threads[indices[i]];
+        if (thread->how == THREAD_UNREADABLE)
+            continue;
+        struct stack again = {0};
+        error = unwind_one(unwinder, thread, max_frames, &again);
+        if (!error) {
+            stack_deinit(&stacks[indices[i]]);
+            stacks[indices[i]] = again;
+        }
+    }
+    return error;
+}
+
+static const char *explain_end(const struct stack *stack)
+{
+    switch (stack->end) {
+    case UNWIND_COMPLETE:
+        return NULL;
+    case UNWIND_LIMIT:
+        return "there are more frames: --max-frames 0 shows all";
+    case UNWIND_NEEDS_REGISTER:
+        return "the next frame needs a register that is not known of this thread";
+    case UNWIND_STOPPED:
+        return stack->reason ? stack->reason : "no rule finds the next frame";
+    }
+    return NULL;
+}
+
+/* Frames with their names. The inlined functions of one address come as frames of their own. */
+static struct error *name_frames(struct symbols *symbols, const struct stack *stack,
+                                 struct report_thread *ret)
+{
+    size_t capacity = 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        size_t count = 0;
+        const struct frame *frame = &stack->frames[i];
+        const struct location *locations =
+            symbols_resolve(symbols, frame->pc, frame_lookup_pc(frame), &count);
+        if (ret->frame_count + count > capacity) {
+            capacity = (ret->frame_count + count) * 2 + stack->count;
+            struct report_frame *frames = reallocarray(ret->frames, capacity, sizeof(*frames));
+            if (!frames)
+                return error_no_memory();
+            ret->frames = frames;
+        }
+        for (size_t j = 0; j < count; j++)
+            ret->frames[ret->frame_count++] =
+                (struct report_frame){.frame = *frame, .location = locations[j]};
+    }
+    return NULL;
+}
+
+/* A zombie leader or a thread that ends has no stack any more: nothing of it is missing. */
+static bool has_stack(const struct thread_snapshot *thread)
+{
+    return thread->state != 'Z' && thread->state != 'X';
+}
+
+static struct error *name_all(struct report *report, const struct stack *stacks)
+{
+    for (size_t i = 0; i < report->thread_count; i++) {
+        struct report_thread *thread = &report->threads[i];
+        thread->thread = &report->snapshot->threads[i];
+        thread->end = stacks[i].end;
+        thread->reason = explain_end(&stacks[i]);
+        thread->live = stacks[i].live;
+        struct error *error = name_frames(report->symbols, &stacks[i], thread);
+        if (error)
+            return error;
+        if (thread->frame_count == 0 && has_stack(thread->thread))
+            report->partial = true;
+    }
+    return NULL;
+}
+
+static void destroy_stacks(struct stack *stacks, size_t count)
+{
+    for (size_t i = 0; stacks && i < count; i++)
+        stack_deinit(&stacks[i]);
+    free(stacks);
+}
+
+/* Everything after the snapshot: works on the copy, while the target runs. */
+static struct error *resolve(struct report *report, const struct dump_options *options,
+                             const struct snapshot_options *how)
+{
+    struct error *error = modules_create(report->process, report->snapshot->maps, &report->modules);
+    if (error)
+        return error;
+    CLEANUP_UNWINDER struct unwinder *unwinder = NULL;
+    error = unwinder_create(report->snapshot, report->modules, &unwinder);
+    if (error)
+        return error;
+
+    size_t count = report->snapshot->thread_count;
+    report->threads = calloc(count + 1, sizeof(*report->threads));
+    struct stack *stacks = calloc(count + 1, sizeof(*stacks));
+    if (!report->threads || !stacks)
+        error = error_no_memory();
+    report->thread_count = report->threads ? count : 0;
+
+    if (!error)
+        error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
+    if (!error)
+        error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
+    if (!error) {
+        struct symbols_options names = {.raw_names = options->raw_names,
+                                        .no_source = options->no_source,
+                                        .no_inlines = options->no_inlines};
+        error = symbols_create(report->modules, &names, &report->symbols);
+    }
+    if (!error)
+        error = name_all(report, stacks);
+    destroy_stacks(stacks, count);
+    return error;
+}
+
+struct error *report_create(struct process *process, const struct dump_options *options,
+                            struct report **ret)
+{
+    struct report *report = calloc(1, sizeof(*report));
+    if (!report)
+        return error_no_memory();
+    report->process = process;
+    struct snapshot_options how = {.freeze = options->freeze,
+                                   .max_pause_us = options->max_pause_us};
+    struct error *error = snapshot_take(process, &how, &report->snapshot);
+    if (!error)
+        error = resolve(report, options, &how);
+    if (error) {
+        report_destroy(report);
+        return error;
+    }
+    *ret = report;
+    return NULL;
+}
+
+void report_destroy(struct report *report)
+{
+    if (!report)
+        return;
+    for (size_t i = 0; i < report->thread_count; i++)
+        free(report->threads[i].frames);
+    free(report->threads);
+    if (report->symbols)
+        symbols_destroy(report->symbols);
+    if (report->modules)
+        modules_destroy(report->modules);
+    if (report->snapshot)
+        snapshot_destroy(report->snapshot);
+    free(report);
+}
+
+void report_cleanup(struct report **report)
+{
+    report_destroy(*report);
+}
