@@ -1,0 +1,26 @@
+/*
+ * Where the manhole of a process is, seen from outside: by its maps, its descriptors and the
+ * kernel's table of UNIX sockets. Nothing is stopped, changed or connected to. Needs no more than
+ * the right to read /proc/PID/maps (PTRACE_MODE_READ, proc(5)), not the right to trace.
+ */
+#ifndef SRC_LOCATE_H
+#define SRC_LOCATE_H
+
+#include "injector/error.h"
+#include "injector/process.h"
+
+#include <stdbool.h>
+
+/* A socket path is at most sun_path long (unix(7)). */
+#define SOCKET_PATH_MAX 109
+
+struct manhole_place {
+    bool loaded;                       /* libmanhole is mapped: installed, or inert */
+    bool listening;                    /* it has a listening socket: `socket_path` */
+    char socket_path[SOCKET_PATH_MAX]; /* as the process itself names it; "": not known */
+};
+
+/* Errors: ERROR_NOT_PERMITTED (explained), ERROR_NO_PROCESS. */
+struct error *locate_manhole(const struct process *process, struct manhole_place *ret) MUST_CHECK;
+
+#endif
