@@ -1,0 +1,275 @@
+#include "src/installer.h"
+
+#include "injector/deadline.h"
+#include "payload/manhole.h"
+#include "src/message.h"
+#include "src/payload_file.h"
+#include "src/progress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+/* How long another manhole-attach may work on the same target. */
+#define LOCK_WAIT_US 5000000
+
+/* What the payload answered, as an exit status and one line. */
+static struct error *explain_status(const struct process *process, int status, const char *message)
+{
+    static const struct {
+        int status;
+        enum error_kind kind;
+        const char *next;
+    } known[] = {
+        {EALREADY, ERROR_STATE, "attach to it, or install with --replace"},
+        {EADDRINUSE, ERROR_STATE, "choose another path with --socket-path"},
+        {ENOENT, ERROR_USAGE, "give a path whose directory exists in the target"},
+        {ENOTDIR, ERROR_USAGE, "give a path whose directory exists in the target"},
+        {EINVAL, ERROR_USAGE, "check the install options"},
+        {ENAMETOOLONG, ERROR_USAGE, "choose a shorter --socket-path"},
+        {EISDIR, ERROR_USAGE, "give the path of a socket that is to be made"},
+        {EACCES, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
+        {EPERM, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
+        {EROFS, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
+        {EBUSY, ERROR_STATE, "end what runs in its console, then try again"},
+        {ETIMEDOUT, ERROR_DEADLINE, "try again later"},
+    };
+    enum error_kind kind = ERROR_PARTIAL;
+    const char *next = "try again later";
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].status == status) {
+            kind = known[i].kind;
+            next = known[i].next;
+        }
+    }
+    char clean[INJECT_MESSAGE_MAX];
+    message_sanitize(message, clean, sizeof(clean));
+    return error_create(kind, status, "process %d: %s; %s", process->pid,
+                        *clean ? clean : strerror(status), next);
+}
+
+/* The options as the payload takes them; texts that do not fit are refused before any loan. */
+static struct error *encode_options(const struct install_options *options,
+                                    struct manhole_options *ret)
+{
+    *ret = (struct manhole_options){
+        .size = sizeof(*ret),
+        .version = MANHOLE_VERSION,
+        .log_fd = -1,
+        .replace = options->replace,
+    };
+    if (options->socket_path) {
+        if (options->socket_path[0] != '/')
+            return error_create(ERROR_USAGE, 0,
+                                "--socket-path '%s': not absolute; the target's current directory "
+                                "is not ours, so give it from the root",
+                                options->socket_path);
+        if (strlen(options->socket_path) >= sizeof(ret->socket_path))
+            return error_create(ERROR_USAGE, ENAMETOOLONG,
+                                "--socket-path: longer than the %zu bytes a socket takes; choose a "
+                                "shorter one",
+                                sizeof(ret->socket_path) - 1);
+        strcpy(ret->socket_path, options->socket_path);
+    }
+    const char *destination = options->quiet ? NULL : options->verbose_destination;
+    if (!destination)
+        return NULL;
+    char *end;
+    errno = 0;
+    long fd = strtol(destination, &end, 10);
+    if (end != destination && !*end) {
+        if (errno || fd < 0 || fd > INT32_MAX)
+            return error_create(ERROR_USAGE, 0,
+                                "--verbose-destination %s: no descriptor; give a number like 2, or "
+                                "a path",
+                                destination);
+        ret->log_fd = (int32_t)fd;
+        return NULL;
+    }
+    if (strlen(destination) >= sizeof(ret->log_path))
+        return error_create(ERROR_USAGE, ENAMETOOLONG,
+                            "--verbose-destination: longer than %zu bytes; choose a shorter path",
+                            sizeof(ret->log_path) - 1);
+    strcpy(ret->log_path, destination);
+    return NULL;
+}
+
+/* Where the manhole that is loaded listens, by its own word; listening stays false if nowhere. */
+static struct error *ask_payload(struct process *process, uint64_t timeout_us,
+                                 struct manhole_place *place)
+{
+    struct inject_request request = {
+        .soname = PAYLOAD_SONAME,
+        .function = "manhole_status",
+        .timeout_us = timeout_us,
+    };
+    struct inject_result result = {0};
+    struct error *error = inject_call(process, &request, &result);
+    if (error || result.status == ENOENT)
+        return error;
+    if (result.status)
+        return explain_status(process, result.status, result.message);
+    result.message[sizeof(result.message) - 1] = '\0';
+    size_t length = strcspn(result.message, " \n");
+    if (result.message[0] != '/' || length >= sizeof(place->socket_path))
+        return NULL;
+    memcpy(place->socket_path, result.message, length);
+    place->socket_path[length] = '\0';
+    place->listening = true;
+    return NULL;
+}
+
+static struct error *load_and_install(struct process *process,
+                                      const struct install_options *options, bool loaded,
+                                      struct installation *ret)
+{
+    struct manhole_options encoded;
+    struct error *error = encode_options(options, &encoded);
+    if (error)
+        return error;
+    CLEANUP_PAYLOAD_FILE struct payload_file payload = {0};
+    if (!loaded) {
+        error = payload_file_init(&payload);
+        if (error)
+            return error;
+    }
+    struct inject_request request = {
+        .soname = PAYLOAD_SONAME,
+        .image = payload.image,
+        .image_size = payload.size,
+        .function = "manhole_install",
+        .argument = &encoded,
+        .argument_size = sizeof(encoded),
+        .timeout_us = options->timeout_us,
+    };
+    CLEANUP_PROGRESS struct progress *progress =
+        progress_start("manhole-attach: installing, waiting for a safe point");
+    error = inject_call(process, &request, &ret->result);
+    if (error)
+        return error;
+    if (ret->result.status)
+        return explain_status(process, ret->result.status, ret->result.message);
+    ret->place.loaded = ret->place.listening = true;
+    ret->result.message[sizeof(ret->result.message) - 1] = '\0';
+    if (ret->result.message[0] != '/' ||
+        strlen(ret->result.message) >= sizeof(ret->place.socket_path))
+        return error_create(ERROR_PARTIAL, 0,
+                            "process %d: the payload did not say where it listens; is another "
+                            "version of it loaded? uninstall it, then try again",
+                            process->pid);
+    strcpy(ret->place.socket_path, ret->result.message);
+    return NULL;
+}
+
+static struct error *install_locked(struct process *process, const struct install_options *options,
+                                    struct installation *ret)
+{
+    /* Another one of us may have been faster while we waited for the lock. */
+    struct error *error = locate_manhole(process, &ret->place);
+    if (error)
+        return error;
+    struct inject_plan plan;
+    error = inject_plan(process, PAYLOAD_SONAME, &plan);
+    if (error)
+        return error;
+    if (!options->replace) {
+        if (plan.loaded && !ret->place.listening)
+            error = ask_payload(process, options->timeout_us, &ret->place);
+        if (error)
+            return error;
+        ret->was_there = ret->place.listening;
+        if (ret->was_there)
+            return NULL;
+    }
+    return load_and_install(process, options, plan.loaded, ret);
+}
+
+struct error *installer_install(struct process *process, const struct install_options *options,
+                                struct installation *ret)
+{
+    *ret = (struct installation){0};
+    struct error *error = NULL;
+    if (!options->replace) {
+        /* Reading /proc is less than tracing: a manhole that is there needs no rights to trace. */
+        error = locate_manhole(process, &ret->place);
+        if (error)
+            return error;
+        ret->was_there = ret->place.listening;
+        if (ret->was_there)
+            return NULL;
+    }
+    error = process_check_access(process);
+    if (!error)
+        error = process_lock(process, LOCK_WAIT_US);
+    if (error)
+        return error;
+    error = install_locked(process, options, ret);
+    /* Others may work on the target while we only talk to the manhole. */
+    flock(process->proc_fd, LOCK_UN);
+    return error;
+}
+
+struct error *installer_compare(const struct process *process,
+                                const struct install_options *options,
+                                const struct installation *installation)
+{
+    char clean[4 * SOCKET_PATH_MAX];
+    message_sanitize(installation->place.socket_path, clean, sizeof(clean));
+    if (options->socket_path && strcmp(options->socket_path, installation->place.socket_path) != 0)
+        return error_create(ERROR_STATE, EALREADY,
+                            "process %d: already installed at %s, not at %s; attach to it, or "
+                            "install with --replace",
+                            process->pid, clean, options->socket_path);
+    if (options->verbose_destination)
+        return error_create(ERROR_STATE, EALREADY,
+                            "process %d: already installed at %s, and where that one logs cannot "
+                            "be changed; attach to it, or install with --replace",
+                            process->pid, clean);
+    return NULL;
+}
+
+static struct error *uninstall_locked(struct process *process, uint64_t timeout_us,
+                                      struct inject_result *ret)
+{
+    struct inject_plan plan;
+    struct error *error = inject_plan(process, PAYLOAD_SONAME, &plan);
+    if (error)
+        return error;
+    if (!plan.loaded)
+        return error_create(ERROR_STATE, ENOENT,
+                            "process %d: no manhole is installed; 'manhole-attach --list' shows "
+                            "the processes that have one",
+                            process->pid);
+    struct inject_request request = {
+        .soname = PAYLOAD_SONAME,
+        .function = "manhole_uninstall",
+        .unload = true,
+        .timeout_us = timeout_us,
+    };
+    CLEANUP_PROGRESS struct progress *progress =
+        progress_start("manhole-attach: uninstalling, waiting for a safe point");
+    error = inject_call(process, &request, ret);
+    if (error)
+        return error;
+    if (ret->status == ENOENT)
+        return error_create(ERROR_STATE, ENOENT,
+                            "process %d: no manhole is installed: libmanhole is loaded, and inert; "
+                            "nothing to do",
+                            process->pid);
+    return ret->status ? explain_status(process, ret->status, ret->message) : NULL;
+}
+
+struct error *installer_uninstall(struct process *process, uint64_t timeout_us,
+                                  struct inject_result *ret)
+{
+    *ret = (struct inject_result){0};
+    struct error *error = process_check_access(process);
+    if (!error)
+        error = process_lock(process, LOCK_WAIT_US);
+    if (error)
+        return error;
+    error = uninstall_locked(process, timeout_us, ret);
+    flock(process->proc_fd, LOCK_UN);
+    return error;
+}

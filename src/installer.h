@@ -1,0 +1,44 @@
+/*
+ * Installing and uninstalling a manhole: what attach, install and uninstall have in common. The
+ * loan itself is injector/inject.h; here are the order of the steps, the lock against others of us,
+ * and the words for what the payload answers.
+ */
+#ifndef SRC_INSTALLER_H
+#define SRC_INSTALLER_H
+
+#include "injector/error.h"
+#include "injector/inject.h"
+#include "injector/process.h"
+#include "src/locate.h"
+#include "src/options.h"
+
+#include <stdbool.h>
+
+struct installation {
+    struct manhole_place place;  /* where it listens now */
+    bool was_there;              /* nothing was done: a manhole listened already */
+    struct inject_result result; /* of the loan, unless was_there */
+};
+
+/*
+ * Leaves the target with a listening manhole. One that is there already is kept (`was_there`),
+ * unless the options ask to replace it. Errors: those of inject_call, and of what the payload
+ * answers: ERROR_STATE (the path is taken), ERROR_USAGE (a path that cannot be),
+ * ERROR_NOT_PERMITTED.
+ */
+struct error *installer_install(struct process *process, const struct install_options *options,
+                                struct installation *ret) MUST_CHECK;
+
+/*
+ * ERROR_STATE when the options ask for something else than the manhole that is there; what cannot
+ * be compared (where it logs) counts as something else.
+ */
+struct error *installer_compare(const struct process *process,
+                                const struct install_options *options,
+                                const struct installation *installation) MUST_CHECK;
+
+/* Closes the manhole and unloads it. ERROR_STATE when there is none. */
+struct error *installer_uninstall(struct process *process, uint64_t timeout_us,
+                                  struct inject_result *ret) MUST_CHECK;
+
+#endif

@@ -1,0 +1,96 @@
+#include "src/progress.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 300
+
+struct progress {
+    const char *text;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended_changed;
+    bool ended;
+};
+
+static void *show_when_slow(void *argument)
+{
+    struct progress *progress = argument;
+    struct timespec moment;
+    clock_gettime(CLOCK_MONOTONIC, &moment);
+    moment.tv_nsec += PATIENCE_MS * 1000000L;
+    moment.tv_sec += moment.tv_nsec / 1000000000;
+    moment.tv_nsec %= 1000000000;
+
+    bool shown = false;
+    pthread_mutex_lock(&progress->mutex);
+    while (!progress->ended) {
+        if (shown) {
+            pthread_cond_wait(&progress->ended_changed, &progress->mutex);
+        } else if (pthread_cond_timedwait(&progress->ended_changed, &progress->mutex, &moment)) {
+            shown = true;
+            dprintf(STDERR_FILENO, "%s ...", progress->text);
+        }
+    }
+    pthread_mutex_unlock(&progress->mutex);
+    if (shown)
+        dprintf(STDERR_FILENO, "\r%*s\r", (int)strlen(progress->text) + 4, "");
+    return NULL;
+}
+
+static bool start_thread(struct progress *progress)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&progress->ended_changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&progress->mutex, NULL);
+
+    /* Signals are for the thread that works. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int errnum = pthread_create(&progress->thread, NULL, show_when_slow, progress);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return errnum == 0;
+}
+
+struct progress *progress_start(const char *text)
+{
+    if (!isatty(STDERR_FILENO))
+        return NULL;
+    struct progress *progress = calloc(1, sizeof(*progress));
+    if (!progress)
+        return NULL;
+    progress->text = text;
+    if (start_thread(progress))
+        return progress;
+    free(progress);
+    return NULL;
+}
+
+void progress_end(struct progress *progress)
+{
+    if (!progress)
+        return;
+    pthread_mutex_lock(&progress->mutex);
+    progress->ended = true;
+    pthread_cond_signal(&progress->ended_changed);
+    pthread_mutex_unlock(&progress->mutex);
+    pthread_join(progress->thread, NULL);
+    pthread_cond_destroy(&progress->ended_changed);
+    pthread_mutex_destroy(&progress->mutex);
+    free(progress);
+}
+
+void progress_cleanup(struct progress **progress)
+{
+    progress_end(*progress);
+}
