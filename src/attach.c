@@ -1,0 +1,89 @@
+/*
+ * manhole-attach PID: install if needed, connect, show the stacks, then the console. The same way
+ * --eval, --file and a standard input that is no terminal run their commands.
+ */
+#include "injector/deadline.h"
+#include "src/connect.h"
+#include "src/console.h"
+#include "src/dump.h"
+#include "src/installer.h"
+#include "src/message.h"
+#include "src/script.h"
+#include "src/session.h"
+#include "src/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The manhole of a process, installed if it has none, and connected. */
+static struct error *install_and_connect(struct connection *connection,
+                                         const struct install_options *options)
+{
+    struct installation installation;
+    struct error *error = installer_install(connection->process, options, &installation);
+    if (!error && installation.was_there)
+        error = installer_compare(connection->process, options, &installation);
+    if (error)
+        return error;
+    return client_connect(connection->process, installation.place.socket_path,
+                          deadline_after_us(CONNECT_TIMEOUT_US), &connection->client);
+}
+
+static struct error *open_console(const struct options *options, struct connection *ret)
+{
+    const struct target *target = &options->targets[0];
+    struct error *error = script_check(options);
+    if (!error)
+        error = connection_open(target, ret);
+    if (!error && !ret->client)
+        error = install_and_connect(ret, &options->install);
+    if (!error)
+        error = client_greet(ret->client, deadline_after_us(CONNECT_TIMEOUT_US));
+    return error;
+}
+
+/* A prompt needs a terminal at both ends. */
+static bool is_interactive(const struct options *options)
+{
+    return !options->script_count && isatty(STDIN_FILENO) &&
+           (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO));
+}
+
+/* The stacks and the banner: what the user sees before the first prompt. */
+static void greet_user(const struct connection *connection, struct terminal *out)
+{
+    if (connection->process) {
+        struct error *error =
+            dump_stacks(connection->process, stdout, message_colour_wanted(STDOUT_FILENO));
+        /* Without the right to trace the console still works. */
+        if (error)
+            message_error(error);
+    }
+    const char *banner = client_banner(connection->client);
+    terminal_write(out, banner, strlen(banner));
+    terminal_end_line(out);
+}
+
+int attach_run(const struct options *options)
+{
+    CLEANUP_CONNECTION struct connection connection = {0};
+    struct error *error = open_console(options, &connection);
+    if (error)
+        return message_error(error);
+
+    struct terminal out;
+    terminal_init(&out, stdout);
+    struct session session = {
+        .client = connection.client,
+        .process = connection.process,
+        .out = &out,
+        .signal_fd = -1,
+    };
+    if (!is_interactive(options))
+        return script_run(&session, options);
+    greet_user(&connection, &out);
+    const struct ucred *peer = client_peer(connection.client);
+    return console_run(&session, peer->pid, connection.process ? connection.process->name : "?",
+                       isatty(STDOUT_FILENO) ? stdout : stderr);
+}

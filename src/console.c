@@ -1,0 +1,376 @@
+#include "src/console.h"
+
+#include "injector/cleanup.h"
+#include "src/completion.h"
+#include "src/history.h"
+#include "src/message.h"
+#include "src/script.h"
+
+#include <errno.h>
+#include <histedit.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <wchar.h>
+
+/* Why the editor gave no line. */
+enum pause_reason {
+    PAUSE_NONE,   /* the end of the input: Ctrl-D, or the terminal went away */
+    PAUSE_CLEAR,  /* Ctrl-C: a new line, please */
+    PAUSE_LOST,   /* the manhole closed the connection */
+    PAUSE_BYE,    /* the manhole said goodbye */
+    PAUSE_SIGNAL, /* we are asked to end */
+};
+
+struct console {
+    struct session *session;
+    pid_t pid;
+    EditLine *editor;
+    struct line_history history;
+    struct completion *completion;
+    FILE *out;
+    char prompt[96];
+    enum pause_reason reason;
+    char goodbye[256];     /* of PAUSE_BYE */
+    mbstate_t input_state; /* of the characters the user types */
+};
+
+static const int console_signals[] = {SIGINT, SIGWINCH, SIGTSTP, SIGCONT, SIGTERM, SIGHUP};
+
+static struct console *console_of(EditLine *editor)
+{
+    void *console = NULL;
+    el_get(editor, EL_CLIENTDATA, &console);
+    return console;
+}
+
+static char *prompt_text(EditLine *editor)
+{
+    return console_of(editor)->prompt;
+}
+
+/* What arrives while a line is being typed stands above that line. */
+static void show_above(struct console *console, const char *text, size_t size)
+{
+    fputs("\r\033[K", console->out);
+    fflush(console->out);
+    terminal_write(console->session->out, text, size);
+    terminal_end_line(console->session->out);
+    el_set(console->editor, EL_REFRESH);
+}
+
+static void suspend_self(struct console *console)
+{
+    el_set(console->editor, EL_PREP_TERM, 0);
+    raise(SIGSTOP);
+    el_set(console->editor, EL_PREP_TERM, 1);
+    el_set(console->editor, EL_REFRESH);
+}
+
+/* Signals while a line is being typed; false when the editor is to give up that line. */
+static bool take_prompt_signals(struct console *console)
+{
+    struct signalfd_siginfo info;
+    while (read(console->session->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGINT:
+            console->reason = PAUSE_CLEAR;
+            return false;
+        case SIGTERM:
+        case SIGHUP:
+            console->reason = PAUSE_SIGNAL;
+            return false;
+        case SIGWINCH:
+            el_resize(console->editor);
+            break;
+        case SIGTSTP:
+            suspend_self(console);
+            break;
+        default: /* SIGCONT after SIGSTOP of somebody else: the shell changed the terminal */
+            el_set(console->editor, EL_PREP_TERM, 1);
+            el_set(console->editor, EL_REFRESH);
+        }
+    }
+    return true;
+}
+
+/* What the manhole sends while nothing runs; false when it is the end. */
+static bool take_prompt_frames(struct console *console)
+{
+    struct client *client = console->session->client;
+    client_pump(client);
+    struct client_frame frame;
+    while (client_next(client, &frame)) {
+        if (frame.type == MANHOLE_OUTPUT)
+            show_above(console, frame.data, frame.size);
+        if (frame.type == MANHOLE_BYE) {
+            char raw[sizeof(console->goodbye)];
+            snprintf(raw, sizeof(raw), "%.*s", (int)frame.size, frame.data);
+            raw[strcspn(raw, "\n")] = '\0';
+            message_sanitize(raw, console->goodbye, sizeof(console->goodbye));
+            console->reason = PAUSE_BYE;
+            return false;
+        }
+    }
+    if (client_closed(client))
+        console->reason = PAUSE_LOST;
+    return !client_closed(client);
+}
+
+/* One byte from the terminal: 1 with a whole character, 0 at the end, -1 when more is needed. */
+static int read_byte(struct console *console, wchar_t *ret)
+{
+    char byte;
+    ssize_t got = read(STDIN_FILENO, &byte, 1);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return -1;
+    if (got <= 0)
+        return 0;
+    size_t used = mbrtowc(ret, &byte, 1, &console->input_state);
+    if (used == (size_t)-2)
+        return -1;
+    if (used == (size_t)-1) {
+        memset(&console->input_state, 0, sizeof(console->input_state));
+        *ret = L'?';
+    }
+    return 1;
+}
+
+/* For EL_GETCFN: the next character, with an eye on the manhole and on signals. */
+static int read_character(EditLine *editor, wchar_t *ret)
+{
+    struct console *console = console_of(editor);
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = STDIN_FILENO, .events = POLLIN},
+            {.fd = client_fd(console->session->client),
+             .events = client_events(console->session->client)},
+            {.fd = console->session->signal_fd, .events = POLLIN},
+        };
+        if (poll(fds, 3, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return -1;
+        }
+        if ((fds[2].revents && !take_prompt_signals(console)) ||
+            (fds[1].revents && !take_prompt_frames(console))) {
+            errno = EINTR;
+            return -1;
+        }
+        if (fds[0].revents) {
+            int got = read_byte(console, ret);
+            if (got >= 0)
+                return got;
+        }
+    }
+}
+
+static size_t terminal_columns(struct console *console)
+{
+    struct winsize size;
+    if (ioctl(fileno(console->out), TIOCGWINSZ, &size) == 0 && size.ws_col)
+        return size.ws_col;
+    return 80;
+}
+
+static void list_candidates(struct console *console, const struct candidates *candidates)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < candidates->count; i++)
+        if (strlen(candidates->words[i]) > widest)
+            widest = strlen(candidates->words[i]);
+    size_t columns = terminal_columns(console) / (widest + 2);
+    if (!columns)
+        columns = 1;
+    fputc('\n', console->out);
+    for (size_t i = 0; i < candidates->count; i++) {
+        char clean[512];
+        message_sanitize(candidates->words[i], clean, sizeof(clean));
+        bool last = (i + 1) % columns == 0 || i + 1 == candidates->count;
+        fprintf(console->out, "%-*s%s", last ? 0 : (int)widest + 2, clean, last ? "\n" : "");
+    }
+    if (candidates->total > candidates->count)
+        fprintf(console->out, "... and %zu more\n", candidates->total - candidates->count);
+    fflush(console->out);
+}
+
+/* The key of completion: adds what is certain, or shows what there is to choose from. */
+static unsigned char complete(EditLine *editor, int key)
+{
+    (void)key;
+    struct console *console = console_of(editor);
+    const LineInfo *info = el_line(editor);
+    CLEANUP_FREE char *line = strndup(info->buffer, (size_t)(info->cursor - info->buffer));
+    if (!line)
+        return CC_ERROR;
+    struct candidates candidates;
+    completion_find(console->completion, line, &candidates);
+    unsigned char action = CC_ERROR;
+    size_t typed = strlen(line) - candidates.word_start;
+    if (candidates.total == 1) {
+        el_insertstr(editor, candidates.common + typed);
+        el_insertstr(editor, " ");
+        action = CC_REFRESH;
+    } else if (candidates.common && strlen(candidates.common) > typed) {
+        el_insertstr(editor, candidates.common + typed);
+        action = CC_REFRESH;
+    } else if (candidates.total) {
+        list_candidates(console, &candidates);
+        action = CC_REDISPLAY;
+    }
+    candidates_deinit(&candidates);
+    return action;
+}
+
+static bool start_editor(struct console *console)
+{
+    console->editor = el_init("manhole-attach", stdin, console->out, stderr);
+    if (!console->editor)
+        return false;
+    EditLine *editor = console->editor;
+    el_set(editor, EL_CLIENTDATA, console);
+    el_set(editor, EL_SIGNAL, 0);
+    el_set(editor, EL_PROMPT, prompt_text);
+    el_set(editor, EL_EDITOR, "emacs");
+    if (console->history.history)
+        el_set(editor, EL_HIST, history, console->history.history);
+    el_set(editor, EL_ADDFN, "manhole-complete", "complete a command or a symbol", complete);
+    el_set(editor, EL_BIND, "^I", "manhole-complete", NULL);
+    el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_source(editor, NULL); /* the user's own ~/.editrc may bind anew */
+    el_set(editor, EL_GETCFN, read_character);
+    return true;
+}
+
+/* SIGINT and its kin become readable on a descriptor; `before` is the mask to put back. */
+static int open_signals(sigset_t *before)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(console_signals) / sizeof(console_signals[0]); i++)
+        sigaddset(&set, console_signals[i]);
+    sigprocmask(SIG_BLOCK, &set, before);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void say_goodbye(struct console *console, const char *why)
+{
+    fprintf(console->out,
+            "%s%sleft: process %d goes on, its manhole stays open "
+            "('manhole-attach --uninstall %d' closes it)\n",
+            why, *why ? "; " : "", console->pid, console->pid);
+    fflush(console->out);
+}
+
+/* No line came: returns true when the console is over, with its exit status. */
+static bool take_pause(struct console *console, int *status)
+{
+    enum pause_reason reason = console->reason;
+    console->reason = PAUSE_NONE;
+    fputs(reason == PAUSE_CLEAR ? "^C\n" : "\n", console->out);
+    switch (reason) {
+    case PAUSE_CLEAR:
+        return false;
+    case PAUSE_LOST:
+        *status = message_error(client_lost(console->session->client));
+        return true;
+    case PAUSE_BYE:
+        *status =
+            message_error(error_create(ERROR_STATE, 0, "process %d: the manhole said goodbye: %s",
+                                       console->pid, console->goodbye));
+        return true;
+    case PAUSE_SIGNAL:
+    case PAUSE_NONE:
+        session_leave(console->session);
+        say_goodbye(console, "");
+        return true;
+    }
+    return true;
+}
+
+/* Runs one line; returns true when the console is over. */
+static bool run_line(struct console *console, const char *line, int *status)
+{
+    struct session_answer answer;
+    struct error *error = session_run(console->session, line, &answer);
+    if (error) {
+        bool over = error->kind != ERROR_USAGE;
+        int kind = message_error(error);
+        if (over)
+            *status = kind;
+        return over;
+    }
+    if (answer.left) {
+        say_goodbye(console, "the command was given up");
+        *status = ERROR_DEADLINE;
+        return true;
+    }
+    if (answer.ended) {
+        say_goodbye(console, answer.text);
+        return true;
+    }
+    if (answer.outcome != MANHOLE_DONE || *answer.text)
+        fprintf(console->out, "%s\n",
+                *answer.text                            ? answer.text
+                : answer.outcome == MANHOLE_INTERRUPTED ? "interrupted"
+                : answer.outcome == MANHOLE_UNKNOWN     ? "no such command; try 'help'"
+                : answer.outcome == MANHOLE_FAULTED     ? strsignal(answer.signal)
+                                                        : "failed");
+    return false;
+}
+
+static int read_and_run(struct console *console)
+{
+    int status = 0;
+    for (bool over = false; !over;) {
+        int length = 0;
+        memset(&console->input_state, 0, sizeof(console->input_state));
+        el_resize(console->editor);
+        const char *got = el_gets(console->editor, &length);
+        if (!got || length <= 0) {
+            over = take_pause(console, &status);
+            continue;
+        }
+        CLEANUP_FREE char *line = strndup(got, strcspn(got, "\n"));
+        if (!line)
+            continue;
+        if (line[strspn(line, " \t")] == '\0')
+            continue;
+        line_history_add(&console->history, line);
+        over = run_line(console, line, &status);
+    }
+    return status;
+}
+
+int console_run(struct session *session, pid_t pid, const char *name, FILE *out)
+{
+    setlocale(LC_CTYPE, "");
+    struct console console = {.session = session, .pid = pid, .out = out};
+    char clean[64];
+    snprintf(console.prompt, sizeof(console.prompt), "%d:%s> ", pid,
+             message_sanitize(name, clean, sizeof(clean)));
+    line_history_init(&console.history);
+    console.completion = completion_create(session->client, session->process);
+    int status;
+    sigset_t before;
+    session->signal_fd = open_signals(&before);
+    if (start_editor(&console)) {
+        status = read_and_run(&console);
+        el_end(console.editor);
+    } else {
+        status = message_error(error_create(ERROR_PARTIAL, 0,
+                                            "the terminal cannot be used for editing; check TERM, "
+                                            "or give the commands on standard input"));
+    }
+    if (session->signal_fd >= 0)
+        close(session->signal_fd);
+    session->signal_fd = -1;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    completion_destroy(console.completion);
+    line_history_deinit(&console.history);
+    return status;
+}

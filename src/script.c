@@ -1,0 +1,239 @@
+#include "src/script.h"
+
+#include "injector/cleanup.h"
+#include "src/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+/* Lines of a descriptor, read so that the loss of the manhole is noticed while none comes. */
+struct lines {
+    int fd;
+    char *data;
+    size_t start, size, capacity; /* bytes: [start, size) is not yet handed out */
+    bool ended;
+};
+
+struct script_state {
+    struct session *session;
+    int status;
+    bool over; /* the session ended: nothing more can run */
+};
+
+bool script_report(const char *line, const struct session_answer *answer)
+{
+    char clean[256];
+    size_t length = strcspn(line, " \t");
+    char word[200];
+    snprintf(word, sizeof(word), "%.*s", (int)length, line);
+    message_sanitize(word, clean, sizeof(clean));
+    switch (answer->outcome) {
+    case MANHOLE_DONE:
+        return true;
+    case MANHOLE_FAULTED:
+        message_note("%s: %s", clean, *answer->text ? answer->text : strsignal(answer->signal));
+        return false;
+    case MANHOLE_UNKNOWN:
+        message_note("%s: %s", clean,
+                     *answer->text ? answer->text : "no such command; 'help' lists them");
+        return false;
+    case MANHOLE_INTERRUPTED:
+        message_note("%s: %s", clean, *answer->text ? answer->text : "interrupted");
+        return false;
+    default:
+        message_note("%s: %s", clean, *answer->text ? answer->text : "failed");
+        return false;
+    }
+}
+
+static void fail(struct script_state *state, int status)
+{
+    if (!state->status)
+        state->status = status;
+}
+
+static void run_line(struct script_state *state, const char *line)
+{
+    line += strspn(line, " \t");
+    if (!*line || *line == '#')
+        return;
+    struct session_answer answer;
+    struct error *error = session_run(state->session, line, &answer);
+    if (error) {
+        /* One line was too long for a frame: the next may not be. */
+        state->over = error->kind != ERROR_USAGE;
+        int status = message_error(error);
+        if (state->over)
+            state->status = status;
+        else
+            fail(state, ERROR_PARTIAL);
+        return;
+    }
+    if (answer.ended) {
+        state->over = true;
+        return;
+    }
+    if (!script_report(line, &answer))
+        fail(state, ERROR_PARTIAL);
+}
+
+/* The next line without its newline, valid until the next call; NULL at the end. */
+static char *next_buffered(struct lines *lines)
+{
+    char *begin = lines->data + lines->start;
+    size_t left = lines->size - lines->start;
+    char *newline = left ? memchr(begin, '\n', left) : NULL;
+    if (!newline && !(lines->ended && left))
+        return NULL;
+    size_t length = newline ? (size_t)(newline - begin) : left;
+    begin[length] = '\0';
+    lines->start += length + (newline ? 1 : 0);
+    return begin;
+}
+
+static struct error *read_more(struct lines *lines)
+{
+    memmove(lines->data, lines->data + lines->start, lines->size - lines->start);
+    lines->size -= lines->start;
+    lines->start = 0;
+    /* One more byte than is read: the last line may end without a newline. */
+    if (lines->capacity - lines->size < 4097) {
+        if (lines->size > MANHOLE_FRAME_MAX)
+            return error_create(ERROR_USAGE, 0,
+                                "a line of the script is longer than a manhole takes (%u bytes); "
+                                "split it",
+                                MANHOLE_FRAME_MAX);
+        size_t capacity = 2 * lines->capacity + 8192;
+        char *data = realloc(lines->data, capacity);
+        if (!data)
+            return error_no_memory();
+        lines->data = data;
+        lines->capacity = capacity;
+    }
+    ssize_t got = read(lines->fd, lines->data + lines->size, 4096);
+    if (got > 0)
+        lines->size += (size_t)got;
+    else if (got == 0)
+        lines->ended = true;
+    else if (errno != EINTR && errno != EAGAIN)
+        return error_create(ERROR_PARTIAL, errno, "the script cannot be read: %s", strerror(errno));
+    return NULL;
+}
+
+/* While no line is there: sleeps until the input or the manhole has something to say. */
+static struct error *await_input(struct script_state *state, struct lines *lines)
+{
+    struct client *client = state->session->client;
+    struct pollfd fds[] = {
+        {.fd = lines->fd, .events = POLLIN},
+        {.fd = client_fd(client), .events = client_events(client)},
+    };
+    if (poll(fds, 2, -1) < 0)
+        return errno == EINTR
+                   ? NULL
+                   : error_create(ERROR_PARTIAL, errno, "waiting failed: %s", strerror(errno));
+    if (fds[1].revents) {
+        client_pump(client);
+        struct client_frame frame;
+        while (client_next(client, &frame))
+            if (frame.type == MANHOLE_OUTPUT)
+                terminal_write(state->session->out, frame.data, frame.size);
+        if (client_closed(client))
+            return client_lost(client);
+    }
+    return fds[0].revents ? read_more(lines) : NULL;
+}
+
+static void run_lines(struct script_state *state, int fd)
+{
+    struct lines lines = {.fd = fd};
+    while (!state->over) {
+        char *line = lines.data ? next_buffered(&lines) : NULL;
+        if (line) {
+            run_line(state, line);
+            continue;
+        }
+        if (lines.ended)
+            break;
+        struct error *error = await_input(state, &lines);
+        if (error) {
+            state->over = true;
+            state->status = message_error(error);
+        }
+    }
+    free(lines.data);
+}
+
+/* The code of --eval: one command a line. */
+static void run_text(struct script_state *state, const char *text)
+{
+    CLEANUP_FREE char *copy = strdup(text);
+    if (!copy) {
+        fail(state, message_error(error_no_memory()));
+        return;
+    }
+    char *position = NULL;
+    for (char *line = strtok_r(copy, "\n", &position); line && !state->over;
+         line = strtok_r(NULL, "\n", &position))
+        run_line(state, line);
+}
+
+/* A script of --file, or an error. */
+static struct error *open_script(const char *path, int *ret)
+{
+    *ret = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                  : open(path, O_RDONLY | O_CLOEXEC);
+    if (*ret >= 0)
+        return NULL;
+    return error_create(ERROR_USAGE, errno, "--file %s: %s; give a readable script, or '-'", path,
+                        strerror(errno));
+}
+
+struct error *script_check(const struct options *options)
+{
+    for (size_t i = 0; i < options->script_count; i++) {
+        if (!options->scripts[i].is_file)
+            continue;
+        CLEANUP_CLOSE int fd = -1;
+        /* Opening a FIFO twice would disturb its writer. */
+        if (strcmp(options->scripts[i].text, "-") != 0 &&
+            faccessat(AT_FDCWD, options->scripts[i].text, R_OK, AT_EACCESS) < 0) {
+            struct error *error = open_script(options->scripts[i].text, &fd);
+            if (error)
+                return error;
+        }
+    }
+    return NULL;
+}
+
+static void run_script(struct script_state *state, const struct script *script)
+{
+    if (!script->is_file) {
+        run_text(state, script->text);
+        return;
+    }
+    CLEANUP_CLOSE int fd = -1;
+    struct error *error = open_script(script->text, &fd);
+    if (error)
+        fail(state, message_error(error));
+    else
+        run_lines(state, fd);
+}
+
+int script_run(struct session *session, const struct options *options)
+{
+    struct script_state state = {.session = session};
+    for (size_t i = 0; i < options->script_count && !state.over; i++)
+        run_script(&state, &options->scripts[i]);
+    if (!options->script_count)
+        run_lines(&state, STDIN_FILENO);
+    if (!state.over)
+        session_leave(session);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        message_note("standard output: cannot be written: %s", strerror(errno));
+        fail(&state, ERROR_PARTIAL);
+    }
+    return state.status;
+}

@@ -1,0 +1,160 @@
+#include "src/session.h"
+
+#include "injector/deadline.h"
+#include "src/message.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* How long the server may take to answer an interrupt before the user hears how to leave. */
+#define INTERRUPT_PATIENCE_US 2000000
+#define GOODBYE_US 500000
+
+/* A running command, and how far the user is with interrupting it. */
+struct running {
+    uint32_t id;
+    unsigned interrupts; /* Ctrl-C so far */
+    bool told;           /* how to leave */
+    deadline_t tell_at;  /* when an unanswered interrupt is worth a word */
+};
+
+static void copy_text(const char *text, size_t size, struct session_answer *answer)
+{
+    char raw[sizeof(answer->text)];
+    while (size && text[size - 1] == '\n')
+        size--;
+    snprintf(raw, sizeof(raw), "%.*s", (int)size, text);
+    message_sanitize(raw, answer->text, sizeof(answer->text));
+}
+
+/* True when the frame ends the command. */
+static bool take_frame(struct session *session, const struct running *running,
+                       const struct client_frame *frame, struct session_answer *answer)
+{
+    switch (frame->type) {
+    case MANHOLE_OUTPUT:
+        terminal_write(session->out, frame->data, frame->size);
+        return false;
+    case MANHOLE_BYE:
+        answer->ended = true;
+        copy_text(frame->data, frame->size, answer);
+        return true;
+    case MANHOLE_RESULT: {
+        struct manhole_result result;
+        if (frame->id != running->id || frame->size < sizeof(result))
+            return false;
+        memcpy(&result, frame->data, sizeof(result));
+        answer->outcome = result.outcome;
+        answer->signal = result.signal;
+        copy_text(frame->data + sizeof(result), frame->size - sizeof(result), answer);
+        return true;
+    }
+    default: /* of a later protocol */
+        return false;
+    }
+}
+
+static void tell_how_to_leave(struct session *session, struct running *running)
+{
+    if (running->told)
+        return;
+    running->told = true;
+    terminal_end_line(session->out);
+    message_note("the command has not ended yet; Ctrl-C once more leaves, and the program goes on");
+}
+
+/* One Ctrl-C; true when the user leaves. */
+static bool take_interrupt(struct session *session, struct running *running)
+{
+    if (running->told)
+        return true;
+    if (++running->interrupts > 1) {
+        tell_how_to_leave(session, running);
+        return false;
+    }
+    running->tell_at = deadline_after_us(INTERRUPT_PATIENCE_US);
+    /* A request that cannot be sent is one that is not answered: the user is told how to leave. */
+    error_destroy(client_send(session->client, MANHOLE_INTERRUPT, NULL, 0, NULL));
+    return false;
+}
+
+/* What came on the signalfd: true when the user leaves. */
+static bool take_signals(struct session *session, struct running *running)
+{
+    struct signalfd_siginfo info;
+    bool leave = false;
+    while (read(session->signal_fd, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo == SIGINT)
+            leave = take_interrupt(session, running) || leave;
+        else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP)
+            leave = true;
+    return leave;
+}
+
+/* How long to sleep, ms: until an interrupt has gone unanswered for too long, or for ever. */
+static int wait_ms(const struct running *running)
+{
+    if (!running->interrupts || running->told)
+        return -1;
+    return (int)(deadline_left_us(running->tell_at) / 1000) + 1;
+}
+
+static struct error *follow(struct session *session, struct running *running,
+                            struct session_answer *answer)
+{
+    for (;;) {
+        struct client_frame frame;
+        while (client_next(session->client, &frame))
+            if (take_frame(session, running, &frame, answer))
+                return NULL;
+        if (client_closed(session->client))
+            return client_lost(session->client);
+        struct pollfd fds[] = {
+            {.fd = client_fd(session->client), .events = client_events(session->client)},
+            {.fd = session->signal_fd, .events = POLLIN},
+        };
+        int ready = poll(fds, 2, wait_ms(running));
+        if (ready < 0 && errno != EINTR)
+            return error_create(ERROR_PARTIAL, errno, "waiting failed: %s; attach again",
+                                strerror(errno));
+        if (ready <= 0) {
+            if (running->interrupts && deadline_passed(running->tell_at))
+                tell_how_to_leave(session, running);
+            continue;
+        }
+        if (fds[1].revents && take_signals(session, running)) {
+            answer->left = true;
+            return NULL;
+        }
+        if (fds[0].revents)
+            client_pump(session->client);
+    }
+}
+
+struct error *session_run(struct session *session, const char *line, struct session_answer *ret)
+{
+    *ret = (struct session_answer){0};
+    struct running running = {0};
+    struct error *error =
+        client_send(session->client, MANHOLE_RUN, line, strlen(line), &running.id);
+    if (!error)
+        error = follow(session, &running, ret);
+    terminal_end_line(session->out);
+    return error;
+}
+
+void session_leave(struct session *session)
+{
+    if (client_closed(session->client))
+        return;
+    struct error *error = client_send(session->client, MANHOLE_DETACH, NULL, 0, NULL);
+    deadline_t deadline = deadline_after_us(GOODBYE_US);
+    struct client_frame frame = {0};
+    while (!error && frame.type != MANHOLE_BYE)
+        error = client_wait(session->client, deadline, &frame);
+    error_destroy(error);
+}

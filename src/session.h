@@ -1,0 +1,40 @@
+/*
+ * One client's session with a manhole: commands sent one after another, their output to the user,
+ * their results back. Shared by the terminal (console.h) and scripts (script.h).
+ */
+#ifndef SRC_SESSION_H
+#define SRC_SESSION_H
+
+#include "injector/error.h"
+#include "src/client.h"
+#include "src/terminal.h"
+
+#include <stdbool.h>
+
+struct session {
+    struct client *client;
+    const struct process *process; /* NULL: out of sight */
+    struct terminal *out;
+    int signal_fd; /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
+};
+
+struct session_answer {
+    enum manhole_outcome outcome;
+    int signal;      /* of MANHOLE_FAULTED */
+    bool ended;      /* the server said goodbye (BYE): no result, or nothing after it */
+    bool left;       /* the user gave up a command that did not end */
+    char text[1024]; /* of the result or the goodbye: one line, safe for a terminal */
+};
+
+/*
+ * Runs one command line and prints its output as it comes. The first Ctrl-C asks the server to
+ * interrupt it; when that does not help, the user may leave (`left`). Errors: those of client_send
+ * and client_lost.
+ */
+struct error *session_run(struct session *session, const char *line,
+                          struct session_answer *ret) MUST_CHECK;
+
+/* Says goodbye and waits shortly for the server to take it; failure to do so does not matter. */
+void session_leave(struct session *session);
+
+#endif
