@@ -1,0 +1,257 @@
+#include "injector/loan.h"
+
+#include "injector/cleanup.h"
+#include "injector/mailbox.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define STOP_US 100000     /* for one thread to stop */
+#define LOOK_AFTER_US 3000 /* without word from the stub: see where it is */
+#define GO_HOME_US 200000  /* for a thread to leave the stub alone: it parks 20 ms at most */
+#define SIGNAL_BIT(signal) (UINT64_C(1) << ((signal)-1))
+
+/*
+ * The signals that are not blocked during a loan: those that faults raise (blocked, the kernel
+ * would kill), and those with which a C library interrupts all its threads: a thread that does not
+ * answer hangs the app's setuid (glibc's SIGSETXID 33, musl's SIGSYNCCALL 34), or is musl's timer
+ * and SIGCANCEL (32, 33). glibc's SIGCANCEL (32) is blocked: cancelling a thread while it is away
+ * would unwind through the stub.
+ */
+static uint64_t loan_mask(bool is_musl)
+{
+    uint64_t open = SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) |
+                    SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(33) |
+                    SIGNAL_BIT(34);
+    if (is_musl)
+        open |= SIGNAL_BIT(32);
+    return ~open;
+}
+
+static void refuse(struct loan_report *report, const char *reason)
+{
+    report->outcome = LOAN_REFUSED;
+    report->reason = reason;
+}
+
+/* An error about one thread is no error of ours while the target lives. */
+static struct error *or_refuse(struct loan_site *site, struct error *error,
+                               struct loan_report *report, const char *reason)
+{
+    if (!error)
+        return NULL;
+    if (error->kind == ERROR_NOT_PERMITTED)
+        return error;
+    error_destroy(error);
+    refuse(report, reason);
+    return process_check_alive(site->process);
+}
+
+/* --- Into the stub. --- */
+
+static struct error *write_code(struct loan_site *site, pid_t tid)
+{
+    CLEANUP_FREE void *stub = malloc(arch_stub_size());
+    if (!stub)
+        return error_no_memory();
+    arch_stub_build(&site->parameters, stub);
+    struct error *error =
+        remote_write(site->process, tid, site->stub.address, stub, arch_stub_size());
+    if (!error && site->parameters.work == LOAN_CREATE_THREAD)
+        error = remote_write(site->process, tid, site->bootstrap.address, arch_bootstrap_code(),
+                             arch_bootstrap_size());
+    return error;
+}
+
+static void clear_caves(struct loan_site *site, pid_t tid)
+{
+    /* Fails only when the target has ended, or where writing it failed too. */
+    error_destroy(cave_restore(site->process, tid, &site->stub));
+    error_destroy(cave_restore(site->process, tid, &site->bootstrap));
+}
+
+/* Registers first: before them nothing has changed, after them the thread needs us no more. */
+static struct error *send(struct loan_site *site, struct tracee *tracee)
+{
+    struct arch_regset regset = site->parameters.home;
+    struct error *error = write_code(site, tracee->tid);
+    if (error) {
+        clear_caves(site, tracee->tid);
+        return error;
+    }
+    arch_regset_enter_stub(&regset, site->stub.address);
+    error = tracee_set_registers(tracee, &regset);
+    if (!error)
+        error = tracee_set_signal_mask(tracee, site->parameters.loan_mask);
+    if (!error)
+        error = tracee_continue(tracee);
+    return error;
+}
+
+/* --- Out of the stub. --- */
+
+static bool mailbox_says_parked(const struct loan_site *site)
+{
+    uint32_t state;
+    return remote_read(site->process, site->parameters.region.mailbox + MAILBOX_DONOR_STATE, &state,
+                       sizeof(state)) == sizeof(state) &&
+           state == DONOR_PARKED;
+}
+
+/* Gives the thread time to do its work: until the mailbox says so, or for a moment. */
+static void wait_for_work(const struct loan_site *site, uint64_t us)
+{
+    static const struct timespec nap = {.tv_nsec = 30 * 1000};
+    deadline_t deadline = deadline_after_us(us);
+    for (unsigned round = 0; !deadline_passed(deadline); round++) {
+        if (site->parameters.work == LOAN_CREATE_THREAD && mailbox_says_parked(site))
+            return;
+        if (round < 20)
+            sched_yield();
+        else
+            nanosleep(&nap, NULL);
+    }
+}
+
+/* The mask first: a signal that waited is only taken when the registers are right too. */
+static struct error *bring_home(struct loan_site *site, struct tracee *tracee)
+{
+    struct error *error = tracee_set_signal_mask(tracee, site->parameters.home_mask);
+    return error ? error : tracee_set_registers(tracee, &site->parameters.home);
+}
+
+/* What pthread_create returned to a thread that is at home already. */
+static int result_in_mailbox(const struct loan_site *site)
+{
+    int32_t result;
+    if (site->parameters.work == LOAN_CREATE_THREAD &&
+        remote_read(site->process, site->parameters.region.mailbox + MAILBOX_CREATE_RESULT, &result,
+                    sizeof(result)) == sizeof(result))
+        return result;
+    return 0;
+}
+
+/*
+ * Looks at the stopped thread. True when the loan is over; else it must run on.
+ */
+static bool fetch(struct loan_site *site, struct tracee *tracee, struct error **error,
+                  struct loan_report *report)
+{
+    struct arch_regset regset;
+    *error = tracee_get_registers(tracee, &regset);
+    if (*error)
+        return true;
+    switch (arch_stub_place(&regset, site->stub.address)) {
+    case STUB_PARKED:
+        report->outcome = LOAN_DONE;
+        report->result = arch_stub_result(&regset);
+        *error = bring_home(site, tracee);
+        return true;
+    case STUB_OUTSIDE:
+        /* Inside pthread_create, or at home. */
+        if (site->parameters.work == LOAN_CREATE_THREAD && !mailbox_says_parked(site))
+            return false;
+        report->outcome = LOAN_DONE;
+        report->went_alone = true;
+        report->result = result_in_mailbox(site);
+        return true;
+    case STUB_WORKING:
+    case STUB_LEAVING:
+        break;
+    }
+    return false;
+}
+
+/* Waits for the stub and fetches the thread. It is stopped, and at home, when outcome is
+   LOAN_DONE. */
+static struct error *wait_and_fetch(struct loan_site *site, struct tracee *tracee,
+                                    deadline_t deadline, struct loan_report *report)
+{
+    uint64_t patience = site->parameters.work == LOAN_UNMAP ? 30 : LOOK_AFTER_US;
+    for (;;) {
+        wait_for_work(site, patience);
+        struct error *error = tracee_stop(tracee, deadline_after_us(STOP_US));
+        if (!error && fetch(site, tracee, &error, report))
+            return error;
+        if (!error && deadline_passed(deadline)) {
+            report->outcome = LOAN_AWAY;
+            return NULL;
+        }
+        if (!error)
+            error = tracee_continue(tracee);
+        if (error && error->kind == ERROR_DEADLINE && !deadline_passed(deadline)) {
+            error_destroy(error); /* in a wait of the kernel that cannot be interrupted */
+            error = NULL;
+        }
+        if (error)
+            return error;
+        if (patience < 20000)
+            patience *= 2;
+    }
+}
+
+/* --- The loan. --- */
+
+static struct error *borrow(struct loan_site *site, struct tracee *tracee, deadline_t deadline,
+                            struct loan_report *report)
+{
+    struct error *error = send(site, tracee);
+    if (!error) {
+        deadline_t home = deadline_after_us(GO_HOME_US);
+        error = wait_and_fetch(site, tracee, deadline > home ? deadline : home, report);
+    }
+    if (!error && report->outcome == LOAN_DONE &&
+        (site->parameters.work == LOAN_UNMAP || report->result))
+        clear_caves(site, tracee->tid);
+    return error;
+}
+
+static struct error *stop_and_judge(struct loan_site *site, struct tracee *tracee, loan_gate *gate,
+                                    void *context, struct loan_report *report)
+{
+    struct loan_parameters *parameters = &site->parameters;
+    struct error *error = tracee_stop(tracee, deadline_after_us(STOP_US));
+    if (error)
+        return or_refuse(site, error, report,
+                         error->kind == ERROR_DEADLINE ? "in an uninterruptible wait of the kernel"
+                                                       : "ending");
+    if (tracee->group_stopped) {
+        refuse(report, "stopped by a signal");
+        return NULL;
+    }
+    error = tracee_get_registers(tracee, &parameters->home);
+    if (!error)
+        error = tracee_get_signal_mask(tracee, &parameters->home_mask);
+    if (error)
+        return or_refuse(site, error, report, "ending");
+    report->reason = arch_loan_obstacle(site->process, tracee->tid, &parameters->home);
+    if (!report->reason && gate)
+        report->reason = gate(context, tracee->tid, &parameters->home);
+    return NULL;
+}
+
+struct error *loan_try(struct loan_site *site, pid_t tid, enum loan_work work, loan_gate *gate,
+                       void *context, deadline_t deadline, struct loan_report *ret)
+{
+    *ret = (struct loan_report){.outcome = LOAN_REFUSED};
+    site->parameters.work = work;
+    site->parameters.bootstrap = site->bootstrap.address;
+    site->parameters.loan_mask = loan_mask(site->is_musl);
+
+    struct tracee tracee;
+    struct error *error = tracee_seize(site->process, tid, &tracee);
+    if (error)
+        return or_refuse(site, error, ret, "ending");
+    uint64_t start = monotonic_us();
+    error = stop_and_judge(site, &tracee, gate, context, ret);
+    if (!error && !ret->reason) {
+        error = borrow(site, &tracee, deadline, ret);
+        if (error)
+            error = or_refuse(site, error, ret, "ending");
+    }
+    tracee_detach(&tracee, deadline_after_us(STOP_US));
+    ret->stopped_us = monotonic_us() - start;
+    return error;
+}

@@ -1,0 +1,50 @@
+/*
+ * May this thread be borrowed to call pthread_create (DESIGN.md section 5, step 2)? pthread_create
+ * allocates memory and takes locks of the C library and of the loader: a thread that is inside
+ * malloc, dlopen or fork would deadlock with itself or break the heap. So this asks for proof: a
+ * stack that unwinds to its end by unwind tables, on which the C library appears only where nothing
+ * is half done.
+ */
+#ifndef INJECTOR_SAFEPOINT_H
+#define INJECTOR_SAFEPOINT_H
+
+#include "injector/arch/arch.h"
+#include "injector/error.h"
+#include "injector/linkmap.h"
+#include "injector/maps.h"
+#include "injector/process.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct safepoint;
+
+/* Borrows all three. Reads the unwind tables of all modules, so that a look later does no file
+   I/O while a thread is stopped. */
+struct error *safepoint_create(struct process *process, struct maps *maps, struct linkmap *linkmap,
+                               struct safepoint **ret) MUST_CHECK;
+void safepoint_destroy(struct safepoint *safepoint);
+void safepoint_cleanup(struct safepoint **safepoint);
+#define CLEANUP_SAFEPOINT __attribute__((cleanup(safepoint_cleanup)))
+
+/* A loan_gate: `safepoint` is a struct safepoint *. NULL: yes. Else static text that completes "a
+   thread was ...". */
+const char *safepoint_judge(void *safepoint, pid_t tid, const struct arch_regset *regset);
+
+struct candidate {
+    pid_t tid;
+    int score; /* less is better; see safepoint_rank */
+};
+
+#define CANDIDATE_UNFIT 1000 /* from this score on a thread cannot be borrowed now */
+
+/*
+ * The threads in the order in which to try them, by what /proc shows without stopping any: asleep
+ * in a plain call first; what the new thread would inherit (real-time scheduling, a seccomp filter)
+ * counts against one. *ret is malloc'ed. `filtered` (may be NULL): threads under seccomp.
+ */
+struct error *safepoint_rank(const struct process *process, struct candidate **ret, size_t *count,
+                             size_t *filtered) MUST_CHECK;
+
+#endif
