@@ -48,11 +48,26 @@ void modules_cleanup(struct modules **modules);
 /* The module an address belongs to, or NULL (anonymous memory, JIT code). Opens its image. */
 struct module *modules_find(struct modules *modules, uint64_t address);
 
+/*
+ * Finds the right file, if that was not done yet: until then bias, build_id, image, image_size, fd
+ * and from_memory of a module taken from modules->modules are not valid. What it cannot find stays
+ * zero. The functions below do it by themselves.
+ */
+void module_open(struct module *module);
+
+/*
+ * Read-only bytes of the module (code, constants, unwind tables) from its file. False where the
+ * file has none, or where memory may hold other ones.
+ */
+bool module_code_at(struct module *module, uint64_t address, uint8_t *buffer, size_t size);
+
 /* A symbol that covers an address. */
 struct symbol {
     const char *name; /* raw, owned by the module */
     uint64_t address; /* runtime address of its start */
     uint64_t size;    /* bytes; 0: unsized, the nearest below */
+    uint8_t type;     /* STT_FUNC, ... of <elf.h>; of STT_GNU_IFUNC the address is the resolver's */
+    bool is_local;    /* STB_LOCAL: static, or hidden by the linker */
 };
 
 /*
@@ -62,7 +77,10 @@ struct symbol {
  */
 bool module_symbol(struct module *module, uint64_t address, struct symbol *ret);
 
-/* The runtime address of a defined symbol by raw name (0: none), functions and data. */
+/*
+ * The runtime address of a defined symbol by raw name (0: none), functions and data. Of several the
+ * default version, a global one before a weak and a local one. `ret` may be NULL.
+ */
 uint64_t module_symbol_address(struct module *module, const char *name, struct symbol *ret);
 
 /* Calls `visit` for each symbol name until it returns false. */

@@ -1,0 +1,163 @@
+/*
+ * The separate debug file of a module (gdb manual, "Debugging Information in Separate Files"): by
+ * build-id, then by the name and checksum in .gnu_debuglink; in the target's root, then in ours.
+ */
+#include "injector/module_private.h"
+
+#include "injector/cleanup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#define DEBUG_DIRECTORY "/usr/lib/debug"
+
+static bool has_debug_info(const struct elf_image *elf)
+{
+    return elf_image_find_section(elf, ".debug_info") ||
+           elf_image_find_section(elf, ".zdebug_info");
+}
+
+/* What a candidate must prove. */
+struct expectation {
+    const uint8_t *build_id; /* of this size, or ... */
+    size_t build_id_size;
+    const uint32_t *crc; /* ... when that is 0: this checksum of the whole file */
+};
+
+static bool is_expected(const struct file_bytes *bytes, const struct elf_image *elf,
+                        const struct expectation *expected)
+{
+    uint8_t id[BUILD_ID_MAX];
+    size_t size = elf_image_build_id(elf, id, sizeof(id));
+    if (expected->build_id_size)
+        return size == expected->build_id_size && !memcmp(id, expected->build_id, size);
+    return expected->crc &&
+           (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes->bytes, bytes->size) == *expected->crc;
+}
+
+/* Takes the file if it is the expected one; closes `fd` otherwise. */
+static bool take(struct module_private *priv, int fd, const char *path,
+                 const struct expectation *expected)
+{
+    struct file_bytes bytes;
+    struct elf_image elf;
+    if (fd < 0)
+        return false;
+    if (!file_bytes_read(fd, &bytes)) {
+        close(fd);
+        return false;
+    }
+    char *copy = strdup(path);
+    if (copy && elf_image_init(&elf, bytes.bytes, bytes.size)) {
+        if (is_expected(&bytes, &elf, expected)) {
+            priv->debug_fd = fd;
+            priv->debug_path = copy;
+            priv->debug_bytes = bytes;
+            priv->debug_elf = elf;
+            return true;
+        }
+        elf_image_deinit(&elf);
+    }
+    free(copy);
+    file_bytes_deinit(&bytes);
+    close(fd);
+    return false;
+}
+
+static bool try_path(struct module_private *priv, const char *path,
+                     const struct expectation *expected)
+{
+    return take(priv, module_open_in_root(priv->process, path), path, expected) ||
+           take(priv, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), path, expected);
+}
+
+static bool find_by_build_id(struct module *module)
+{
+    char path[sizeof(DEBUG_DIRECTORY "/.build-id//.debug") + 2 * BUILD_ID_MAX];
+    const struct expectation expected = {module->build_id, module->build_id_size, NULL};
+    if (module->build_id_size < 2)
+        return false;
+    int at = snprintf(path, sizeof(path), DEBUG_DIRECTORY "/.build-id/%02x/", module->build_id[0]);
+    for (size_t i = 1; i < module->build_id_size; i++)
+        at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", module->build_id[i]);
+    snprintf(path + at, sizeof(path) - (size_t)at, ".debug");
+    return try_path(module->priv, path, &expected);
+}
+
+/* .gnu_debuglink: a file name, padded to 4 bytes, and the CRC-32 of that file. */
+static const char *read_debug_link(const struct elf_image *elf, uint32_t *crc)
+{
+    const Elf64_Shdr *section = elf_image_find_section(elf, ".gnu_debuglink");
+    const uint8_t *bytes = section ? elf_image_at(elf, section->sh_offset, section->sh_size) : NULL;
+    const uint8_t *end = bytes ? memchr(bytes, 0, section->sh_size) : NULL;
+    if (!end || end == bytes || memchr(bytes, '/', (size_t)(end - bytes)))
+        return NULL;
+    size_t at = ((size_t)(end - bytes) + 4) & ~(size_t)3;
+    if (section->sh_size < 4 || at > section->sh_size - 4)
+        return NULL;
+    memcpy(crc, bytes + at, sizeof(*crc));
+    return (const char *)bytes;
+}
+
+static bool find_by_link(struct module *module)
+{
+    uint32_t crc;
+    const char *name = read_debug_link(&module->priv->elf, &crc);
+    const char *slash = strrchr(module->path, '/');
+    if (!name || !slash)
+        return false;
+    const struct expectation expected = {module->build_id, module->build_id_size, &crc};
+    int directory = (int)(slash - module->path);
+    static const char *const before[] = {"", "", DEBUG_DIRECTORY}, *const between[] = {
+                                                                       "", "/.debug", ""};
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        char *path;
+        if (asprintf(&path, "%s%.*s%s/%s", before[i], directory, module->path, between[i], name) <
+            0)
+            return false;
+        bool found = try_path(module->priv, path, &expected);
+        free(path);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+void debug_file_find(struct module *module)
+{
+    struct module_private *priv = module->priv;
+    module_open(module);
+    if (priv->debug_sought)
+        return;
+    priv->debug_sought = true;
+    if (!module->image || has_debug_info(&priv->elf))
+        return;
+    if (!find_by_build_id(module))
+        find_by_link(module);
+}
+
+void debug_file_close(struct module *module)
+{
+    struct module_private *priv = module->priv;
+    elf_image_deinit(&priv->debug_elf);
+    file_bytes_deinit(&priv->debug_bytes);
+    free(priv->debug_path);
+    if (priv->debug_fd >= 0)
+        close(priv->debug_fd);
+}
+
+int module_debug_file(struct module *module, const char **path)
+{
+    debug_file_find(module);
+    if (module->priv->debug_fd >= 0) {
+        *path = module->priv->debug_path;
+        return module->priv->debug_fd;
+    }
+    if (module->fd >= 0 && has_debug_info(&module->priv->elf)) {
+        *path = module->path;
+        return module->fd;
+    }
+    return -1;
+}

@@ -1,0 +1,40 @@
+/* What the files that make up a module share: module.c, module_file.c, debug_file.c,
+   symbol_index.c, cfi.c. Nobody else includes this. */
+#ifndef INJECTOR_MODULE_PRIVATE_H
+#define INJECTOR_MODULE_PRIVATE_H
+
+#include "injector/elf_image.h"
+#include "injector/module.h"
+
+struct module_private {
+    const struct process *process;  /* borrowed */
+    const struct mapping *mappings; /* of the modules' maps, from the first of this module on */
+    size_t mapping_count;           /* up to the last of this module */
+    size_t number;                  /* among all modules */
+
+    bool opened;             /* image, fd and build-id are found, or known not to be found */
+    struct file_bytes bytes; /* under module->image */
+    struct elf_image elf;    /* segment_count 0: no image */
+
+    bool debug_sought;
+    int debug_fd; /* the separate debug file, or -1 */
+    char *debug_path;
+    struct file_bytes debug_bytes;
+    struct elf_image debug_elf;
+
+    struct symbol_index *symbols; /* NULL: not asked for yet */
+    struct cfi *cfi;              /* NULL: not asked for yet */
+};
+
+/* module_file.c: finds image, image_size, fd, from_memory, build_id. */
+void module_file_open(struct module *module);
+void module_file_close(struct module *module);
+
+/* Opens `path` as the target would, within its root, following no symbolic link out of it. */
+int module_open_in_root(const struct process *process, const char *path);
+
+/* debug_file.c: finds debug_fd, debug_path, debug_bytes, debug_elf; once. */
+void debug_file_find(struct module *module);
+void debug_file_close(struct module *module);
+
+#endif
