@@ -57,8 +57,11 @@ static const char *shorten_path(const char *path, const char **dots)
     if (length <= LONGEST_SOURCE_PATH)
         return path;
     const char *slash = strchr(path + length - LONGEST_SOURCE_PATH, '/');
+    const char *tail = slash && slash[1] ? slash + 1 : base_name(path);
+    while (strncmp(tail, "../", 3) == 0)
+        tail += 3;
     *dots = ".../";
-    return slash && slash[1] ? slash + 1 : base_name(path);
+    return tail;
 }
 
 /* Which threads look alike: the same state and the same frames, so that one text is true of all. */

@@ -49,7 +49,7 @@ struct signature {
 static const struct signature signatures[] = {
     {"accept", "fd:fd addr:p addrlen:p"},
     {"accept4", "fd:fd addr:p addrlen:p flags:x"},
-    {"clock_nanosleep", "clock:clk flags:x time:tsf remain:-"},
+    {"clock_nanosleep", "clock:clk flags:- time:tsf remain:-"},
     {"close", "fd:fd"},
     {"connect", "fd:fd addr:p addrlen:d"},
     {"copy_file_range", "from:fd off_in:p to:fd off_out:p len:u flags:x"},
@@ -101,7 +101,6 @@ static const struct signature signatures[] = {
     {"recvfrom", "fd:fd buf:p len:u flags:x"},
     {"recvmmsg", "fd:fd msgs:p vlen:d flags:x timeout:ts"},
     {"recvmsg", "fd:fd msg:p flags:x"},
-    {"restart_syscall", ""},
     {"rt_sigsuspend", "mask:set"},
     {"rt_sigtimedwait", "set:set info:p timeout:ts"},
     {"sched_yield", ""},
@@ -514,6 +513,8 @@ void syscall_format(const struct process *process, long number, const uint64_t a
     const char *signature = name ? find_signature(name) : NULL;
     if (name && strcmp(name, "futex") == 0)
         add_futex(&text, &call);
+    else if (name && strcmp(name, "restart_syscall") == 0)
+        add(&text, "goes on with a call that was interrupted"); /* the kernel keeps which */
     else if (signature)
         add_arguments(&text, &call, signature, "");
     else
