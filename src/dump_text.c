@@ -164,23 +164,74 @@ static void find_groups(struct fingerprint *sorted, size_t count, bool together,
     }
 }
 
+/* The length of the argument that `call` begins with: up to a comma outside of any bracket. */
+static size_t argument_length(const char *call)
+{
+    int depth = 0;
+    const char *c = call;
+    for (; *c && !(depth == 0 && c[0] == ',' && c[1] == ' '); c++) {
+        if (strchr("([{<", *c))
+            depth++;
+        else if (strchr(")]}>", *c) && depth-- == 0)
+            break;
+    }
+    return (size_t)(c - call);
+}
+
+/* How much of an argument stays: all where both are equal, else the name before its value. */
+static size_t shared_length(const char *mine, size_t my_length, const char *theirs,
+                            size_t their_length)
+{
+    if (my_length == their_length && memcmp(mine, theirs, my_length) == 0)
+        return my_length;
+    const char *space = memchr(mine, ' ', my_length);
+    size_t name = space ? (size_t)(space - mine) + 1 : 0;
+    return name <= their_length && memcmp(mine, theirs, name) == 0 ? name : 0;
+}
+
+#define CALL_MAX 1024
+
+/*
+ * Keeps of `call` what `other`, the same call with other arguments, has too: of "read(fd 3, buf
+ * 0x10, count 1)" remains "read(fd 3, buf ..., count 1)".
+ */
+static void keep_common(char call[CALL_MAX], const char *other)
+{
+    char common[CALL_MAX];
+    size_t name = strcspn(call, "(");
+    const char *mine = call + name, *theirs = other + strcspn(other, "(");
+    size_t used = (size_t)snprintf(common, sizeof(common), "%.*s", (int)name, call);
+    const char *separator = "(";
+    while (*mine && *theirs && used < sizeof(common)) {
+        mine += strlen(separator);
+        theirs += strlen(separator);
+        size_t length = argument_length(mine), their_length = argument_length(theirs);
+        size_t shared = shared_length(mine, length, theirs, their_length);
+        bool whole = shared == length && length == their_length;
+        used += (size_t)snprintf(common + used, sizeof(common) - used, "%s%.*s%s", separator,
+                                 (int)shared, mine, whole ? "" : "...");
+        mine += length;
+        theirs += their_length;
+        separator = ", ";
+        if (*mine != ',' || *theirs != ',')
+            break;
+    }
+    if (used < sizeof(common))
+        snprintf(common + used, sizeof(common) - used, "%s",
+                 *mine == ',' || *theirs == ',' ? ", ...)" : ")");
+    memcpy(call, common, sizeof(common));
+}
+
 static void print_call(const struct printer *printer, const struct group *group)
 {
-    char call[1024], other[1024];
-    const struct thread_snapshot *thread = group->first->thread->thread;
+    char call[CALL_MAX], other[CALL_MAX];
     const struct process *process = printer->report->process;
-    syscall_format(process, thread->syscall_number, thread->syscall_arguments, call, sizeof(call));
-    bool differ = false;
-    for (size_t i = 1; i < group->count && !differ; i++) {
-        const struct thread_snapshot *next = group->first[i].thread->thread;
-        syscall_format(process, next->syscall_number, next->syscall_arguments, other,
-                       sizeof(other));
-        differ = strcmp(call, other) != 0;
-    }
-    if (differ) {
-        const char *name = syscall_name(thread->syscall_number);
-        fprintf(printer->out, "%s(arguments differ)", name ? name : "a system call ");
-        return;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct thread_snapshot *thread = group->first[i].thread->thread;
+        syscall_format(process, thread->syscall_number, thread->syscall_arguments,
+                       i == 0 ? call : other, sizeof(call));
+        if (i > 0 && strcmp(call, other) != 0)
+            keep_common(call, other);
     }
     fputs(call, printer->out);
 }
@@ -253,16 +304,38 @@ static bool same_names(const struct group *group)
     return true;
 }
 
-/* "  tids 101 102 ...", with names where they differ, in lines of LINE_WIDTH. */
+/* Runs of consecutive ids longer than this are shown by their ends. */
+#define LONGEST_RUN 8
+
+/* How many threads from `first` on have ids without a gap. */
+static size_t run_length(const struct group *group, size_t first)
+{
+    size_t i = first;
+    while (i + 1 < group->count &&
+           group->first[i + 1].thread->thread->tid == group->first[i].thread->thread->tid + 1)
+        i++;
+    return i - first + 1;
+}
+
+/* "  tids 101 102 110-141 ...", with names where they differ, in lines of LINE_WIDTH. */
 static void print_tids(const struct printer *printer, const struct group *group, bool named)
 {
     size_t column = (size_t)fprintf(printer->out, "  tids");
     for (size_t i = 0; i < group->count; i++) {
         const struct thread_snapshot *thread = group->first[i].thread->thread;
         char clean[sizeof(thread->name)], word[sizeof(clean) + 32];
-        message_sanitize(thread->name, clean, sizeof(clean));
-        int length = named ? snprintf(word, sizeof(word), " %d \"%s\"", thread->tid, clean)
-                           : snprintf(word, sizeof(word), " %d", thread->tid);
+        size_t run = named ? 1 : run_length(group, i);
+        int length;
+        if (run > LONGEST_RUN) {
+            i += run - 1;
+            length = snprintf(word, sizeof(word), " %d-%d", thread->tid,
+                              group->first[i].thread->thread->tid);
+        } else if (named) {
+            message_sanitize(thread->name, clean, sizeof(clean));
+            length = snprintf(word, sizeof(word), " %d \"%s\"", thread->tid, clean);
+        } else {
+            length = snprintf(word, sizeof(word), " %d", thread->tid);
+        }
         if (column + (size_t)length > LINE_WIDTH)
             column = (size_t)fprintf(printer->out, "\n      ") - 1;
         fputs(word, printer->out);
