@@ -1,0 +1,126 @@
+# The command line: what it takes, and that each mistake is one clear line and status 2, before any
+# target is touched.
+
+setup() {
+    load helpers
+}
+
+teardown() {
+    end_all
+}
+
+# usage_error PATTERN OPTION...: the tool refuses the options with one line that says PATTERN.
+usage_error() {
+    local pattern=$1
+    shift
+    run -2 --separate-stderr "$ATTACH" "$@"
+    assert_equal "$output" ""
+    assert_equal "${#stderr_lines[@]}" 1
+    [[ $stderr == "manhole-attach: "*$pattern*"; try manhole-attach --help" ]] || fail "$stderr"
+}
+
+@test "the help fits a screen, names every option, and goes to standard output" {
+    run -0 --separate-stderr "$ATTACH" --help
+    assert_equal "$stderr" ""
+    ((${#lines[@]} <= 48))
+    local option longest=0 line
+    for option in dump install uninstall eval file check list format all-threads-listed no-inlines no-source \
+        raw-names max-frames freeze max-pause quiet verbose-destination replace socket-path timeout; do
+        assert_output --partial "--$option"
+    done
+    for line in "${lines[@]}"; do
+        ((${#line} <= longest)) || longest=${#line}
+    done
+    ((longest <= 100))
+}
+
+@test "the help is given whatever else stands on the line" {
+    run -0 "$ATTACH" --dump --help nonsense
+    assert_output --partial "Dump options:"
+}
+
+@test "the version is one line" {
+    run -0 "$ATTACH" --version
+    assert_output --regexp '^manhole-attach [0-9]+\.[0-9]+\.[0-9]+$'
+}
+
+@test "an unknown option is refused by its name" {
+    usage_error 'unknown option --frobnicate' --frobnicate 1
+    usage_error 'unknown option -x' -x 1
+    usage_error 'unknown option -x' --dump -x 1
+}
+
+@test "an option that does not exist yet is refused as an unknown one" {
+    local option
+    for option in --locals --count=3 --interval=10 --save=f --load=f; do
+        usage_error "unknown option $option" --dump "$option" 1
+    done
+    for option in --no-patch-fork --activate-on=USR2 --oneshot-on=USR2 --no-thread --sigmask=USR1 \
+        --reinstall-delay=1 --start-timeout=1 --local=a=b --daemon-connection --connection-handler=exec; do
+        usage_error "unknown option $option" "$option" 1
+    done
+    usage_error 'unknown' --dump --format folded 1
+    usage_error 'unknown' --dump --format svg 1
+}
+
+@test "a missing or superfluous value is refused" {
+    usage_error '--format: its value is missing' --dump 1 --format
+    usage_error '-o: its value is missing' --dump 1 -o
+    usage_error '--dump takes no value' --dump=1
+}
+
+@test "two verbs are refused" {
+    usage_error '--dump and --install' --dump --install 1
+    usage_error '--uninstall and --list' --uninstall --list
+    usage_error '--eval and --dump' --eval 'help' --dump 1
+    usage_error '--file and --check' --file x --check 1
+}
+
+@test "an option of another verb is refused" {
+    usage_error '--freeze is an option of --dump' --freeze 1
+    usage_error '-o is an option of --dump' -o x --install 1
+    usage_error '--quiet is an option of installing' --quiet --dump 1
+    usage_error '--timeout is no option of --check' --timeout 3 --check 1
+}
+
+@test "options that contradict each other are refused" {
+    usage_error 'contradict' --quiet --verbose-destination 2 1
+}
+
+@test "only a dump takes several processes, and a list takes none" {
+    usage_error 'one process id at a time' 1 2
+    usage_error 'one process id at a time' --install 1 2
+    usage_error '--list takes no process id' --list 1
+}
+
+@test "a socket's path is a target only where a manhole is enough" {
+    usage_error "'./socket' is no process id" --dump ./socket
+    usage_error "'/socket' is no process id" --install /socket
+}
+
+@test "the longest pause is a positive number of milliseconds" {
+    local value
+    for value in 0 0.0 -1 abc '' 5x 1. .5 1e3 99999999999999999999 60001; do
+        usage_error '--max-pause' --dump --max-pause "$value" 1
+    done
+}
+
+@test "the longest stack is a number of frames" {
+    local value
+    for value in -1 abc '' 5x 1.5 99999999999999999999; do
+        usage_error '--max-frames' --dump --max-frames "$value" 1
+    done
+}
+
+@test "the time limit is a positive number of seconds" {
+    local value
+    for value in 0 -1 abc '' 1e3 99999999999999999999; do
+        usage_error '--timeout' --timeout "$value" 1
+    done
+}
+
+@test "paths inside the target are full ones" {
+    usage_error 'full path' --socket-path socket 1
+    usage_error 'too long' --socket-path "/$(printf 'x%.0s' {1..108})" 1
+    usage_error 'full path' --verbose-destination log 1
+}
