@@ -152,10 +152,15 @@ static int open_socket_file(const struct process *process, const char *path)
 
 static struct error *explain_open(const struct process *process, const char *path, int errnum)
 {
+    if ((errnum == ENOENT || errnum == ENOTDIR) && process)
+        return error_create(ERROR_STATE, errnum,
+                            "%s: the socket of the manhole in process %d was removed; use "
+                            "--replace to have a new one",
+                            path, process->pid);
     if (errnum == ENOENT || errnum == ENOTDIR)
-        return error_create(process ? ERROR_STATE : ERROR_NO_PROCESS, errnum,
-                            "%s: no such socket%s; 'manhole-attach --list' shows those there are",
-                            path, process ? " in the target any more" : "");
+        return error_create(ERROR_NO_PROCESS, errnum,
+                            "%s: no such socket; 'manhole-attach --list' shows those there are",
+                            path);
     if (errnum == EACCES || errnum == EPERM) {
         if (process)
             return process_explain_refusal(process, "reach its files", errnum);

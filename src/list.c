@@ -108,7 +108,8 @@ int list_run(const struct options *options)
     if (!listing.found)
         message_note("no manhole found");
     if (listing.unread)
-        message_note("%zu processes of other users could not be read; run as root to see all",
-                     listing.unread);
+        message_note(
+            "%zu process%s could not be read%s", listing.unread, listing.unread == 1 ? "" : "es",
+            geteuid() ? "; run as root to see all" : ": the system keeps them even from root");
     return 0;
 }

@@ -13,6 +13,7 @@
 /* How long the server may take to answer an interrupt before the user hears how to leave. */
 #define INTERRUPT_PATIENCE_US 2000000
 #define GOODBYE_US 500000
+#define STOPPED_CHECK_MS 2000
 
 /* A running command, and how far the user is with interrupting it. */
 struct running {
@@ -20,6 +21,7 @@ struct running {
     unsigned interrupts; /* Ctrl-C so far */
     bool told;           /* how to leave */
     deadline_t tell_at;  /* when an unanswered interrupt is worth a word */
+    bool told_stopped;   /* that the process does not run at all */
 };
 
 static void copy_text(const char *text, size_t size, struct session_answer *answer)
@@ -77,6 +79,9 @@ static bool take_interrupt(struct session *session, struct running *running)
         return false;
     }
     running->tell_at = deadline_after_us(INTERRUPT_PATIENCE_US);
+    /* The terminal showed "^C". */
+    session->out->line_open = true;
+    terminal_end_line(session->out);
     /* A request that cannot be sent is one that is not answered: the user is told how to leave. */
     error_destroy(client_send(session->client, MANHOLE_INTERRUPT, NULL, 0, NULL));
     return false;
@@ -95,12 +100,34 @@ static bool take_signals(struct session *session, struct running *running)
     return leave;
 }
 
-/* How long to sleep, ms: until an interrupt has gone unanswered for too long, or for ever. */
-static int wait_ms(const struct running *running)
+/* How long to sleep, ms: until something that does not come is worth a word, or for ever. */
+static int wait_ms(const struct session *session, const struct running *running)
 {
-    if (!running->interrupts || running->told)
-        return -1;
-    return (int)(deadline_left_us(running->tell_at) / 1000) + 1;
+    if (running->interrupts && !running->told)
+        return (int)(deadline_left_us(running->tell_at) / 1000) + 1;
+    return session->process && !running->told_stopped ? STOPPED_CHECK_MS : -1;
+}
+
+/* A stopped process answers nothing, however long one waits. */
+static void tell_stopped(struct session *session, struct running *running)
+{
+    char state[32];
+    if (running->told_stopped || !session->process ||
+        !process_status_field(session->process, 0, "State", state, sizeof(state)) ||
+        (*state != 'T' && *state != 't'))
+        return;
+    running->told_stopped = true;
+    terminal_end_line(session->out);
+    message_note("process %d is stopped: the command waits until it goes on (kill -CONT %d)",
+                 session->process->pid, session->process->pid);
+}
+
+/* Nothing came for a while. */
+static void tell_waiting(struct session *session, struct running *running)
+{
+    tell_stopped(session, running);
+    if (running->interrupts && deadline_passed(running->tell_at))
+        tell_how_to_leave(session, running);
 }
 
 static struct error *follow(struct session *session, struct running *running,
@@ -117,13 +144,12 @@ static struct error *follow(struct session *session, struct running *running,
             {.fd = client_fd(session->client), .events = client_events(session->client)},
             {.fd = session->signal_fd, .events = POLLIN},
         };
-        int ready = poll(fds, 2, wait_ms(running));
+        int ready = poll(fds, 2, wait_ms(session, running));
         if (ready < 0 && errno != EINTR)
             return error_create(ERROR_PARTIAL, errno, "waiting failed: %s; attach again",
                                 strerror(errno));
         if (ready <= 0) {
-            if (running->interrupts && deadline_passed(running->tell_at))
-                tell_how_to_leave(session, running);
+            tell_waiting(session, running);
             continue;
         }
         if (fds[1].revents && take_signals(session, running)) {

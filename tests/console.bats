@@ -1,0 +1,235 @@
+# The console on a terminal, driven by keys in a tmux of the test's own.
+
+setup() {
+    load helpers
+    export HOME=$BATS_TEST_TMPDIR/home
+    unset XDG_STATE_HOME
+    mkdir "$HOME"
+    screen=$(mktemp -u /tmp/manhole-tmux-XXXXXX)
+    tmux -S "$screen" -f /dev/null new-session -d -x 120 -y 40 "env PS1='shell> ' HOME=$HOME bash --norc" 3>&-
+}
+
+teardown() {
+    tmux -S "$screen" kill-server || true
+    rm -f "$screen"
+    end_all
+    rm -f "/tmp/manhole-$pid"
+}
+
+keys() {
+    tmux -S "$screen" send-keys -t 0 "$@"
+}
+
+screen_text() {
+    tmux -S "$screen" capture-pane -p -J -t 0 -S -500
+}
+
+# shows REGEX: the screen has a line that matches.
+shows() {
+    screen_text | grep -qE -- "$1"
+}
+
+# await REGEX: waits until the screen shows it.
+await() {
+    wait_until 20 shows "$1" || {
+        screen_text >&2
+        return 1
+    }
+}
+
+start_sleeper() {
+    start_quietly "$(command -v sleep)" 1000
+    wait_until 20 is_sleeping "$pid"
+}
+
+is_sleeping() {
+    [[ $(cat "/proc/$1/comm") == sleep ]] && grep -q '^State:[[:space:]]S' "/proc/$1/status"
+}
+
+# attach: opens the console of $pid and waits for its prompt.
+attach() {
+    keys "$ATTACH $pid; echo status=\$?" Enter
+    await "^$pid:[a-z-]+> *$"
+}
+
+@test "attaching shows the stacks, a banner and a prompt with pid and program" {
+    start_redis
+    keys "$ATTACH $pid; echo status=\$?" Enter
+    await "^$pid:redis-server> *$"
+    shows 'epoll_wait'
+    screen_text | grep -n '' >"$BATS_TEST_TMPDIR/screen"
+    local stacks banner prompt
+    stacks=$(grep -m1 epoll_wait "$BATS_TEST_TMPDIR/screen" | cut -d: -f1)
+    banner=$(grep -m1 -i 'manhole.*help\|help.*manhole\|"help"' "$BATS_TEST_TMPDIR/screen" | cut -d: -f1)
+    prompt=$(grep -m1 "$pid:redis-server>" "$BATS_TEST_TMPDIR/screen" | cut -d: -f1)
+    assert [ "$stacks" -lt "$banner" ]
+    assert [ "$banner" -lt "$prompt" ]
+}
+
+@test "Ctrl-D leaves with a note, and the program goes on with its manhole" {
+    start_redis
+    attach
+    keys C-d
+    await 'status=0'
+    shows "process $pid goes on"
+    redis_answers
+    run "$ATTACH" --eval 'call getpid' "$pid"
+    assert_success
+}
+
+@test "quit leaves as Ctrl-D does" {
+    start_sleeper
+    attach
+    keys quit Enter
+    await 'status=0'
+    shows "process $pid goes on"
+    assert alive "$pid"
+}
+
+@test "Ctrl-C ends a running call and gives the prompt back" {
+    start_sleeper
+    attach
+    keys 'call sleep 1000' Enter
+    await "call sleep 1000$"
+    wait_until 20 sleeps_inside
+    keys C-c
+    await 'interrupted'
+    keys 'call getpid' Enter
+    await "(^|[^0-9])$pid([^0-9:]|$)"
+    assert alive "$pid"
+}
+
+# A thread of the target besides the first is in the call.
+sleeps_inside() {
+    grep -l . "/proc/$pid"/task/*/comm | wc -l | grep -qv '^[12]$' ||
+        grep -q nanosleep "/proc/$pid"/task/*/wchan 2>/dev/null
+}
+
+@test "Ctrl-C at the prompt clears the line and runs nothing" {
+    start_sleeper
+    attach
+    keys "call kill $pid 9" C-c
+    await '\^C'
+    keys 'call labs 4711' Enter
+    await '(^|[^s] ?)4711'
+    assert alive "$pid"
+}
+
+@test "TAB completes commands from the manhole" {
+    start_sleeper
+    attach
+    keys 'thre' Tab
+    await "> threads"
+}
+
+@test "TAB completes symbols of the program itself, read from outside" {
+    start_redis
+    attach
+    keys 'sym aeProcessEv' Tab
+    await 'sym aeProcessEvents'
+    keys C-c
+    keys 'sym aeCreate' Tab Tab
+    await 'aeCreateFileEvent'
+    await 'aeCreateTimeEvent'
+}
+
+@test "the history is kept for the next session, for this user alone" {
+    start_sleeper
+    attach
+    keys 'call labs 4711' Enter
+    keys 'call labs 4712' Enter
+    keys C-d
+    await 'status=0'
+    local file=$HOME/.local/state/manhole-attach/history
+    assert_equal "$(cat "$file")" $'call labs 4711\ncall labs 4712'
+    assert_equal "$(stat -c %a "$file")" 600
+    keys clear Enter
+    attach
+    keys Up Up
+    await "> call labs 4711"
+}
+
+@test "a history that cannot be written is done without" {
+    start_sleeper
+    rmdir "$HOME"
+    mkdir -p "$HOME/.local/state/manhole-attach/history"
+    attach
+    keys 'call labs 4711' Enter
+    keys C-d
+    await 'status=0'
+}
+
+@test "a history that is a link to another file is not followed" {
+    start_sleeper
+    mkdir -p "$HOME/.local/state/manhole-attach"
+    echo precious >"$BATS_TEST_TMPDIR/precious"
+    ln -s "$BATS_TEST_TMPDIR/precious" "$HOME/.local/state/manhole-attach/history"
+    attach
+    keys 'call labs 4711' Enter
+    keys C-d
+    await 'status=0'
+    assert_equal "$(cat "$BATS_TEST_TMPDIR/precious")" precious
+}
+
+@test "the target's end at the prompt is told at once, with status 3" {
+    start_sleeper
+    attach
+    end "$pid"
+    await 'status=3'
+    shows "$pid.*ended"
+}
+
+@test "the target's end while a command runs is told, with status 3" {
+    start_sleeper
+    attach
+    keys "call kill $pid 9" Enter
+    await 'status=3'
+    shows "$pid.*ended"
+}
+
+@test "an uninstall by somebody else ends the console with a word" {
+    start_sleeper
+    attach
+    "$ATTACH" --uninstall "$pid"
+    await 'status=6'
+    assert alive "$pid"
+}
+
+@test "text of the target cannot steer the terminal" {
+    evil=$'\e]0;owned\a\e[31mred' start_quietly "$(command -v sleep)" 1000
+    wait_until 20 is_sleeping "$pid"
+    attach
+    keys 'env' Enter
+    await 'evil=\?\]0;owned\?\?\[31mred'
+    run tmux -S "$screen" display-message -p -t 0 '#{pane_title}'
+    refute_output --partial owned
+}
+
+@test "the terminal is as before after the console" {
+    start_sleeper
+    keys 'stty -g >before' Enter
+    attach
+    keys C-d
+    await 'status=0'
+    keys "stty -g | cmp - before && echo same-\$((1 + 1))" Enter
+    await '^same-2'
+}
+
+@test "Ctrl-Z stops the console at its prompt, and fg brings it back" {
+    start_sleeper
+    attach
+    keys C-z
+    await 'Stopped'
+    keys fg Enter
+    keys 'call labs 4711' Enter
+    await '(^|[^s] ?)4711'
+}
+
+@test "a window that changes its size keeps the line" {
+    start_sleeper
+    attach
+    keys 'call labs'
+    tmux -S "$screen" resize-window -t 0 -x 60 -y 20
+    keys ' 4711' Enter
+    await '^(.*[^s] )?4711'
+}
