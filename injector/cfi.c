@@ -167,6 +167,7 @@ static bool find_in_eh_frame(const struct module *module, const struct cfi *cfi,
         .region = {base, base + cfi->eh.size, cfi->eh.bytes},
         .start = fde.start + module->bias,
         .end = fde.end + module->bias,
+        .signal_frame = cie.signal_frame,
     };
     return true;
 }

@@ -30,6 +30,7 @@ struct cfi_entry {
     uint64_t address;         /* of the FDE, within `region` */
     struct cfi_region region; /* holds it and its CIE */
     uint64_t start, end;      /* the code it is about, runtime addresses */
+    bool signal_frame;        /* that code is a signal handler's way back */
 };
 
 /*

@@ -140,7 +140,7 @@ static void read_augmentation(struct cfi_reader *reader, const char *letters, st
         switch (*letters) {
         case 'R':
             ret->fde_encoding = (uint8_t)cfi_read_fixed(reader, 1);
-            return;
+            break;
         case 'L':
             cfi_read_fixed(reader, 1);
             break;
@@ -151,6 +151,8 @@ static void read_augmentation(struct cfi_reader *reader, const char *letters, st
             break;
         }
         case 'S':
+            ret->signal_frame = true;
+            break;
         case 'B':
         case 'G':
             break;

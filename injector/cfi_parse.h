@@ -67,6 +67,7 @@ struct cfi_cie {
     const char *augmentation; /* in the section */
     size_t alignments;        /* offset of the code alignment factor */
     uint8_t fde_encoding;
+    bool signal_frame; /* the code is a signal handler's way back */
 };
 bool cfi_parse_cie(const struct cfi_section *section, const struct cfi_record *record,
                    struct cfi_cie *ret);

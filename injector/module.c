@@ -289,3 +289,10 @@ bool module_code_at(struct module *module, uint64_t address, uint8_t *buffer, si
     memcpy(buffer, bytes, size);
     return true;
 }
+
+uint64_t module_entry(struct module *module)
+{
+    module_open(module);
+    uint64_t entry = module->image ? module->priv->elf.header.e_entry : 0;
+    return entry ? entry + module->bias : 0;
+}

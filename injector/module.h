@@ -61,6 +61,9 @@ void module_open(struct module *module);
  */
 bool module_code_at(struct module *module, uint64_t address, uint8_t *buffer, size_t size);
 
+/* The runtime address of the entry point in the file's header; 0: none. */
+uint64_t module_entry(struct module *module);
+
 /* A symbol that covers an address. */
 struct symbol {
     const char *name; /* raw, owned by the module */

@@ -18,10 +18,12 @@ enum frame_how {
     FRAME_REGISTERS, /* the thread's own program counter */
     FRAME_CFI,       /* unwind tables */
     FRAME_RETURN,    /* the return address at the stack pointer of a function's first instruction */
+    FRAME_SIGNAL,    /* the registers that the kernel saved for a signal handler */
     FRAME_FP,        /* the frame pointer chain */
     FRAME_SCAN,      /* a word on the stack that looks like a return address: a guess */
 };
-const char *frame_how_name(enum frame_how how); /* "registers", "cfi", "return", "fp", "scan" */
+const char *frame_how_name(enum frame_how how); /* "registers", "cfi", "return", "signal", "fp",
+                                                    "scan" */
 
 struct frame {
     uint64_t pc;  /* as unwound: a return address for callers */

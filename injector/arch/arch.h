@@ -71,4 +71,32 @@ bool arch_regset_repair_eintr(struct arch_regset *regset);
 /* True when the bytes that end at `end` (length of them) are a call instruction. */
 bool arch_is_call_before(const uint8_t *end, size_t length);
 
+/*
+ * The function that the call instruction which ends at runtime address `address` calls, when that
+ * stands in the instruction. `end` and `length` as above.
+ */
+bool arch_call_target(const uint8_t *end, size_t length, uint64_t address, uint64_t *ret);
+
+/*
+ * How far above the stack pointer the return address lies, in bytes, for code whose instructions
+ * around the program counter say so: the first ones of a function that will keep a frame pointer,
+ * or the last ones of any. `before` is the end of the `before_length` bytes below the program
+ * counter, `at` the bytes from it on. -1: they do not say.
+ */
+int arch_return_address_offset(const uint8_t *before, size_t before_length, const uint8_t *at,
+                               size_t at_length);
+
+/*
+ * True for the code that a signal handler returns to, which ends the signal by rt_sigreturn(2).
+ * Where it has no unwind table, the registers of the interrupted code are in the structure that the
+ * kernel put on the stack.
+ */
+bool arch_is_signal_return(const uint8_t *at, size_t length);
+#define ARCH_SIGNAL_CONTEXT_SIZE 512
+/* `context`: ARCH_SIGNAL_CONTEXT_SIZE bytes from the stack pointer of that code on. */
+void arch_signal_context_registers(const uint8_t *context, struct registers *ret);
+
+/* Bytes that arch_is_call_before needs at most, and that arch_return_address_offset looks at. */
+#define ARCH_CODE_WINDOW 9
+
 #endif

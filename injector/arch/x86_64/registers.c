@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+#include <ucontext.h>
 
 enum dwarf_register {
     DWARF_RAX,
@@ -115,6 +116,43 @@ void arch_registers_from_syscall(long number, const uint64_t arguments[6], uint6
     register_set(ret, DWARF_RCX, pc);
 }
 
+/* struct rt_sigframe of arch/x86/include/asm/sigframe.h behind its first member, the return address
+   that is used up here: ucontext_t of <sys/ucontext.h>. */
+void arch_signal_context_registers(const uint8_t *context, struct registers *ret)
+{
+    static const uint8_t registers[][2] = {
+        {DWARF_R8, REG_R8},
+        {DWARF_R9, REG_R9},
+        {DWARF_R10, REG_R10},
+        {DWARF_R11, REG_R11},
+        {DWARF_R12, REG_R12},
+        {DWARF_R13, REG_R13},
+        {DWARF_R14, REG_R14},
+        {DWARF_R15, REG_R15},
+        {DWARF_RDI, REG_RDI},
+        {DWARF_RSI, REG_RSI},
+        {DWARF_RBP, REG_RBP},
+        {DWARF_RBX, REG_RBX},
+        {DWARF_RDX, REG_RDX},
+        {DWARF_RAX, REG_RAX},
+        {DWARF_RCX, REG_RCX},
+        {DWARF_RSP, REG_RSP},
+        {DWARF_RETURN_ADDRESS, REG_RIP},
+    };
+    _Static_assert(offsetof(ucontext_t, uc_mcontext.gregs) + sizeof(gregset_t) <=
+                       ARCH_SIGNAL_CONTEXT_SIZE,
+                   "the registers are within the bytes asked for");
+
+    memset(ret, 0, sizeof(*ret));
+    for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
+        greg_t value;
+        memcpy(&value,
+               context + offsetof(ucontext_t, uc_mcontext.gregs) + registers[i][1] * sizeof(value),
+               sizeof(value));
+        register_set(ret, registers[i][0], (uint64_t)value);
+    }
+}
+
 static bool is_restart_code(int64_t result)
 {
     return result == -KERNEL_ERESTARTSYS || result == -KERNEL_ERESTARTNOINTR ||
@@ -185,32 +223,4 @@ bool arch_regset_repair_eintr(struct arch_regset *regset)
         return false;
     regs->rax = (uint64_t)-KERNEL_ERESTARTNOHAND;
     return true;
-}
-
-/* The length of `call *operand` (FF /2) with this ModRM byte, without prefixes; 0: another
-   instruction. Intel manual volume 2, tables 2-2 and 2-3. */
-static size_t indirect_call_length(uint8_t modrm)
-{
-    if ((modrm >> 3 & 7) != 2)
-        return 0;
-    unsigned mod = modrm >> 6, rm = modrm & 7;
-    size_t sib = mod != 3 && rm == 4 ? 1 : 0;
-    if (mod == 0)
-        return 2 + sib + (rm == 5 ? 4 : 0);
-    if (mod == 1)
-        return 2 + sib + 1;
-    return mod == 2 ? 2 + sib + 4 : 2;
-}
-
-bool arch_is_call_before(const uint8_t *end, size_t length)
-{
-    if (length >= 5 && end[-5] == 0xe8)
-        return true;
-    for (size_t n = 2; n <= 7 && n <= length; n++) {
-        /* A SIB byte with base 5 and mod 0 carries a displacement: call *table(,%rax,8). */
-        bool scaled = n == 7 && end[-7] == 0xff && end[-6] == 0x14 && (end[-5] & 7) == 5;
-        if (scaled || (end[-(long)n] == 0xff && indirect_call_length(end[1 - (long)n]) == n))
-            return true;
-    }
-    return false;
 }

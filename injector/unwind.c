@@ -1,0 +1,268 @@
+#include "injector/unwind.h"
+
+#include "injector/arch/arch.h"
+#include "injector/unwind_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Stacks a thread may change between without a signal (coroutines, split stacks). */
+#define STACK_CHANGES_MAX 64
+
+const char *frame_how_name(enum frame_how how)
+{
+    static const char *const names[] = {
+        [FRAME_REGISTERS] = "registers", [FRAME_CFI] = "cfi", [FRAME_RETURN] = "return",
+        [FRAME_SIGNAL] = "signal",       [FRAME_FP] = "fp",   [FRAME_SCAN] = "scan",
+    };
+    return names[how];
+}
+
+void stack_deinit(struct stack *stack)
+{
+    free(stack->frames);
+    *stack = (struct stack){0};
+}
+
+struct error *unwinder_create(struct snapshot *snapshot, struct modules *modules,
+                              struct unwinder **ret)
+{
+    struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
+    if (!unwinder)
+        return error_no_memory();
+    unwinder->snapshot = snapshot;
+    unwinder->modules = modules;
+    struct error *error = unwinder_create_spaces(unwinder);
+    if (error) {
+        unwinder_destroy(unwinder);
+        return error;
+    }
+    *ret = unwinder;
+    return NULL;
+}
+
+void unwinder_destroy(struct unwinder *unwinder)
+{
+    if (!unwinder)
+        return;
+    if (unwinder->space)
+        unw_destroy_addr_space(unwinder->space);
+    if (unwinder->exact_space)
+        unw_destroy_addr_space(unwinder->exact_space);
+    free(unwinder);
+}
+
+void unwinder_cleanup(struct unwinder **unwinder)
+{
+    unwinder_destroy(*unwinder);
+}
+
+void unwinder_prepare(struct unwinder *unwinder)
+{
+    for (size_t i = 0; i < unwinder->modules->count; i++)
+        cfi_prepare(unwinder->modules->modules[i]);
+    unwinder->prepared = true;
+}
+
+static bool read_code(struct unwinder *unwinder, const struct thread_snapshot *thread,
+                      uint64_t address, uint8_t *buffer, size_t size)
+{
+    struct module *module = modules_find(unwinder->modules, address);
+    return (module && module_code_at(module, address, buffer, size)) ||
+           snapshot_read(unwinder->snapshot, thread, address, buffer, size, NULL) == size;
+}
+
+static void find_facts(struct unwinder *unwinder, const struct thread_snapshot *thread, uint64_t pc,
+                       struct pc_facts *ret)
+{
+    const struct mapping *mapping = maps_find(unwinder->snapshot->maps, pc);
+    uint8_t code[ARCH_CODE_WINDOW];
+    struct cfi_entry entry;
+    *ret = (struct pc_facts){.pc = pc, .valid = true};
+    /* A return address may be the first one behind executable memory: the call never returns. */
+    if (!mapping || !mapping->executable)
+        return;
+    ret->executable = true;
+    size_t before = pc - mapping->start < sizeof(code) ? pc - mapping->start : sizeof(code);
+    ret->after_call = before && read_code(unwinder, thread, pc - before, code, before) &&
+                      arch_is_call_before(code + before, before);
+    if (read_code(unwinder, thread, pc, code, sizeof(code)) &&
+        arch_is_signal_return(code, sizeof(code))) {
+        ret->signal_return = true;
+        return;
+    }
+    struct module *module = modules_find(unwinder->modules, pc);
+    /* Only .eh_frame marks them: no need to load anything. */
+    ret->signal_return = module && cfi_find(module, pc, false, &entry) && entry.signal_frame;
+}
+
+const struct pc_facts *unwinder_facts(struct unwinder *unwinder,
+                                      const struct thread_snapshot *thread, uint64_t pc)
+{
+    struct pc_facts *facts = &unwinder->facts[(pc ^ pc >> 12) & (PC_FACTS_COUNT - 1)];
+    if (!facts->valid || facts->pc != pc)
+        find_facts(unwinder, thread, pc, facts);
+    return facts;
+}
+
+static struct error *append(struct stack *stack, size_t *capacity, const struct frame *frame)
+{
+    if (stack->count == *capacity) {
+        size_t larger = *capacity ? *capacity * 2 : 32;
+        struct frame *frames = realloc(stack->frames, larger * sizeof(*frames));
+        if (!frames)
+            return error_no_memory();
+        stack->frames = frames;
+        *capacity = larger;
+    }
+    stack->frames[stack->count++] = *frame;
+    return NULL;
+}
+
+/* What tells that a walk goes round in circles. */
+struct progress {
+    uint64_t sp;
+    unsigned stack_changes;
+    uint64_t mark_pc, mark_sp; /* met before; set anew whenever the count of frames has doubled */
+    size_t next_mark;
+};
+
+static const char *const reason_loop = "the stack leads back to a frame already seen";
+
+/* NULL, or why the step to (pc, sp) must not be taken. */
+static const char *check_progress(const struct walk *walk, struct progress *progress,
+                                  const struct frame *from, size_t count, uint64_t pc, uint64_t sp)
+{
+    if (sp <= progress->sp && !from->signal_frame) {
+        const struct maps *maps = walk->unwinder->snapshot->maps;
+        if (maps_find(maps, sp) == maps_find(maps, progress->sp))
+            return "the next frame does not lie further out on the stack";
+        if (++progress->stack_changes > STACK_CHANGES_MAX)
+            return reason_loop;
+    }
+    if (pc == progress->mark_pc && sp == progress->mark_sp)
+        return reason_loop;
+    if (count >= progress->next_mark) {
+        progress->mark_pc = pc;
+        progress->mark_sp = sp;
+        progress->next_mark = count * 2;
+    }
+    progress->sp = sp;
+    return NULL;
+}
+
+static const char *const reason_unreadable = "stack memory that cannot be read";
+
+/* Why a frame has no caller that we could find. */
+static const char *stop_reason(struct walk *walk, const struct frame *frame, enum step step,
+                               enum unwind_rules rules)
+{
+    if (step == STEP_UNREADABLE)
+        return reason_unreadable;
+    if (!unwinder_facts(walk->unwinder, walk->thread, frame->pc)->executable)
+        return frame->is_call_site ? "a return address that is not in executable memory"
+                                   : "a program counter that is not in executable memory";
+    return rules == UNWIND_CFI_ONLY ? "no unwind table covers this code"
+                                    : "no unwind table and no frame pointer lead further";
+}
+
+/* One step outwards by the rules allowed. */
+static enum step step_out(struct walk *walk, const struct frame *frame, enum unwind_rules rules,
+                          enum frame_how *how)
+{
+    *how = FRAME_CFI;
+    enum step step = walk_step_cfi(walk, frame->signal_frame);
+    if (step == STEP_NO_TABLE && rules == UNWIND_ALL_RULES)
+        step = walk_step_rules(walk, frame->is_call_site, how);
+    return step;
+}
+
+/*
+ * The frame the cursor is on; the first frame of the walk has no `from`. What a signal interrupted
+ * stood at its program counter, not behind a call.
+ */
+static struct frame current_frame(struct walk *walk, const struct frame *from, uint64_t pc,
+                                  enum frame_how how)
+{
+    return (struct frame){
+        .pc = pc,
+        .how = how,
+        .signal_frame = unwinder_facts(walk->unwinder, walk->thread, pc)->signal_return,
+        .is_call_site = from && !from->signal_frame,
+    };
+}
+
+static void finish(struct stack *stack, enum unwind_end end, const char *reason)
+{
+    stack->end = end;
+    stack->reason = reason;
+}
+
+static void finish_at_step(struct walk *walk, struct stack *stack, const struct frame *frame,
+                           enum step step, enum unwind_rules rules)
+{
+    if (step == STEP_OUTERMOST)
+        finish(stack, UNWIND_COMPLETE, NULL);
+    else if (step == STEP_NEEDS_REGISTER)
+        finish(stack, UNWIND_NEEDS_REGISTER, "a register that only a stop would show");
+    else
+        finish(stack, UNWIND_STOPPED, stop_reason(walk, frame, step, rules));
+}
+
+static struct error *walk_out(struct walk *walk, enum unwind_rules rules, size_t max_frames,
+                              struct stack *stack)
+{
+    struct progress progress = {.sp = walk->registers.value[arch_sp], .next_mark = 16};
+    struct frame frame = current_frame(walk, NULL, walk->registers.value[arch_pc], FRAME_REGISTERS);
+    size_t capacity = 0;
+    for (;;) {
+        if (max_frames && stack->count == max_frames) {
+            finish(stack, UNWIND_LIMIT, NULL);
+            return NULL;
+        }
+        struct error *error = append(stack, &capacity, &frame);
+        if (error)
+            return error;
+
+        enum frame_how how;
+        enum step step = step_out(walk, &frame, rules, &how);
+        unw_word_t pc, sp;
+        if (step == STEP_DONE && (unw_get_reg(&walk->cursor, UNW_REG_IP, &pc) ||
+                                  unw_get_reg(&walk->cursor, UNW_REG_SP, &sp)))
+            step = STEP_UNREADABLE;
+        if (step == STEP_DONE && !(pc += walk->adjusted))
+            step = STEP_OUTERMOST;
+        if (step != STEP_DONE) {
+            finish_at_step(walk, stack, &frame, step, rules);
+            return NULL;
+        }
+        const char *problem = check_progress(walk, &progress, &frame, stack->count, pc, sp);
+        if (problem) {
+            finish(stack, UNWIND_STOPPED, problem);
+            return NULL;
+        }
+        stack->frames[stack->count - 1].cfa = sp;
+        frame = current_frame(walk, &frame, pc, how);
+    }
+}
+
+struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snapshot *thread,
+                            enum unwind_rules rules, size_t max_frames, struct stack *ret)
+{
+    struct walk walk = {.unwinder = unwinder, .thread = thread};
+    *ret = (struct stack){0};
+    if (!register_known(&thread->registers, arch_pc) ||
+        !register_known(&thread->registers, arch_sp)) {
+        finish(ret, UNWIND_STOPPED, "its registers are not known");
+        return NULL;
+    }
+    if (!walk_start(&walk, &thread->registers, false)) {
+        finish(ret, UNWIND_STOPPED, reason_unreadable);
+        return NULL;
+    }
+    struct error *error = walk_out(&walk, rules, max_frames, ret);
+    ret->live = walk.live;
+    if (error)
+        stack_deinit(ret);
+    return error;
+}

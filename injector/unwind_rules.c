@@ -1,0 +1,193 @@
+/*
+ * The caller's frame where no unwind table tells: each rule is a weaker one, and each return
+ * address must stand behind a call instruction.
+ */
+#include "injector/unwind_private.h"
+
+#include "injector/arch/arch.h"
+
+#include <string.h>
+
+/* How far a scan goes, bytes. */
+#define SCAN_BYTES 1024
+
+/* True when `to` may be the address behind the call that led into the function at `function` (0:
+   not known which). *certain: that call names this very function. */
+static bool is_return_address(struct walk *walk, uint64_t to, uint64_t function, bool *certain)
+{
+    *certain = false;
+    if (!to || !unwinder_facts(walk->unwinder, walk->thread, to)->after_call)
+        return false;
+    uint8_t code[ARCH_CODE_WINDOW];
+    uint64_t target;
+    if (!walk_read(walk, to - sizeof(code), code, sizeof(code)) ||
+        !arch_call_target(code + sizeof(code), sizeof(code), to, &target))
+        return true;
+    *certain = function && target == function;
+    return unwinder_facts(walk->unwinder, walk->thread, target)->executable;
+}
+
+/* The start of the function that an address lies in, from its symbol; 0: unknown. */
+static uint64_t function_start(struct walk *walk, uint64_t pc)
+{
+    struct module *module = modules_find(walk->unwinder->modules, pc);
+    struct symbol symbol;
+    /* After preparation nothing may be opened, and symbols come from files. */
+    if (!module || walk->unwinder->prepared || !module_symbol(module, pc, &symbol))
+        return 0;
+    return symbol.address;
+}
+
+/* True when the return address must be right above (or one word above) the stack pointer. */
+static bool frameless_offset(struct walk *walk, uint64_t pc, uint64_t function, int *ret)
+{
+    uint8_t before[ARCH_CODE_WINDOW], at[ARCH_CODE_WINDOW];
+    *ret = 0;
+    if (!unwinder_facts(walk->unwinder, walk->thread, pc)->executable || pc == function)
+        return true; /* called, and nothing done yet */
+    size_t before_length =
+        walk_read(walk, pc - sizeof(before), before, sizeof(before)) ? sizeof(before) : 0;
+    if (!walk_read(walk, pc, at, sizeof(at)))
+        return false;
+    *ret = arch_return_address_offset(before + before_length, before_length, at, sizeof(at));
+    return *ret >= 0;
+}
+
+/*
+ * The interrupted instruction is the first one of a function (or none at all: a call through a null
+ * or wild pointer), or one at its very ends; or the word at the stack pointer stands behind a call
+ * of this very function, which has not touched the stack.
+ */
+static bool step_return(struct walk *walk, const struct registers *from, struct registers *to)
+{
+    uint64_t pc = from->value[arch_pc], sp = from->value[arch_sp], words[2];
+    uint64_t function = function_start(walk, pc);
+    int offset;
+    bool certain;
+    if (sp % sizeof(uint64_t))
+        return false;
+    bool frameless = frameless_offset(walk, pc, function, &offset);
+    if (!frameless)
+        offset = 0;
+    if (!walk_read(walk, sp, words, offset ? sizeof(words) : sizeof(words[0])))
+        return false;
+    uint64_t address = words[offset ? 1 : 0];
+    if (!is_return_address(walk, address, function, &certain) || !(frameless || certain))
+        return false;
+    *to = *from;
+    register_set(to, arch_pc, address);
+    register_set(to, arch_sp, sp + (uint64_t)offset + sizeof(address));
+    if (offset)
+        register_set(to, arch_fp, words[0]);
+    return true;
+}
+
+static bool step_signal(struct walk *walk, const struct registers *from, struct registers *to)
+{
+    uint8_t context[ARCH_SIGNAL_CONTEXT_SIZE];
+    if (!unwinder_facts(walk->unwinder, walk->thread, from->value[arch_pc])->signal_return ||
+        !walk_read(walk, from->value[arch_sp], context, sizeof(context)))
+        return false;
+    arch_signal_context_registers(context, to);
+    return true;
+}
+
+/* Only what the rule knows: other registers may have been changed by the function without table. */
+static void set_frame(struct registers *to, uint64_t pc, uint64_t sp)
+{
+    *to = (struct registers){0};
+    register_set(to, arch_pc, pc);
+    register_set(to, arch_sp, sp);
+}
+
+enum fp_result {
+    FP_DONE,
+    FP_NONE,
+    FP_OUTERMOST, /* the frame pointer is 0: that marks the outermost frame (ABI section 3.4.1) */
+};
+
+static enum fp_result step_fp(struct walk *walk, const struct registers *from, bool call_site,
+                              struct registers *to)
+{
+    uint64_t sp = from->value[arch_sp], fp = from->value[arch_fp], pair[2];
+    bool certain;
+    if (!register_known(from, arch_fp))
+        return FP_NONE;
+    if (!fp)
+        return call_site ? FP_OUTERMOST : FP_NONE;
+    if (fp % sizeof(uint64_t) || fp < sp ||
+        maps_find(walk->unwinder->snapshot->maps, fp) !=
+            maps_find(walk->unwinder->snapshot->maps, sp) ||
+        !walk_read(walk, fp, pair, sizeof(pair)))
+        return FP_NONE;
+    if (!pair[0] && !pair[1])
+        return FP_OUTERMOST;
+    if (!is_return_address(walk, pair[1], 0, &certain))
+        return FP_NONE;
+    set_frame(to, pair[1], fp + sizeof(pair));
+    register_set(to, arch_fp, pair[0]);
+    return FP_DONE;
+}
+
+static bool step_scan(struct walk *walk, const struct registers *from, struct registers *to)
+{
+    uint64_t words[SCAN_BYTES / sizeof(uint64_t)];
+    uint64_t start = (from->value[arch_sp] + 7) & ~UINT64_C(7);
+    uint64_t function = function_start(walk, from->value[arch_pc]);
+    size_t count = snapshot_read(walk->unwinder->snapshot, walk->thread, start, words,
+                                 sizeof(words), &walk->live) /
+                   sizeof(words[0]);
+    size_t found = count;
+    for (size_t i = 0; i < count; i++) {
+        bool certain;
+        if (!is_return_address(walk, words[i], function, &certain))
+            continue;
+        if (certain || found == count)
+            found = i;
+        if (certain)
+            break;
+    }
+    if (found == count)
+        return false;
+    uint64_t sp = start + (found + 1) * sizeof(words[0]);
+    set_frame(to, words[found], sp);
+    if (register_known(from, arch_fp) && from->value[arch_fp] >= sp)
+        register_set(to, arch_fp, from->value[arch_fp]);
+    return true;
+}
+
+/* Code at the entry point has no caller, and often no table. */
+static bool is_entry_code(struct walk *walk, uint64_t pc)
+{
+    struct module *module = modules_find(walk->unwinder->modules, pc);
+    uint64_t entry = module ? module_entry(module) : 0;
+    return entry && pc >= entry && pc - entry < 64;
+}
+
+enum step walk_step_rules(struct walk *walk, bool call_site, enum frame_how *how)
+{
+    struct registers from, to;
+    walk_registers(walk, &from);
+    uint64_t pc = from.value[arch_pc];
+    bool signal = false;
+    if (step_signal(walk, &from, &to)) {
+        *how = FRAME_SIGNAL;
+        signal = true;
+    } else if (!call_site && step_return(walk, &from, &to)) {
+        *how = FRAME_RETURN;
+    } else {
+        bool executable = unwinder_facts(walk->unwinder, walk->thread, pc)->executable;
+        if (executable && is_entry_code(walk, pc))
+            return STEP_OUTERMOST;
+        if (executable && !register_known(&from, arch_fp) &&
+            !register_known(&walk->thread->registers, arch_fp))
+            return STEP_NEEDS_REGISTER;
+        enum fp_result fp = executable ? step_fp(walk, &from, call_site, &to) : FP_NONE;
+        if (fp == FP_OUTERMOST)
+            return STEP_OUTERMOST;
+        *how = fp == FP_DONE ? FRAME_FP : FRAME_SCAN;
+        if (fp == FP_NONE && !step_scan(walk, &from, &to))
+            return STEP_NO_TABLE;
+    }
+    return walk_start(walk, &to, !signal) ? STEP_DONE : STEP_UNREADABLE;
+}
