@@ -489,7 +489,7 @@ void options_print_help(void)
         "                         where it logs, as the process itself sees it\n"
         "  --replace              take the place of a manhole with other options\n"
         "  --socket-path PATH     its socket (/tmp/manhole-PID)\n"
-        "  --timeout SECONDS      give up, with nothing changed, after this time (5)\n"
+        "  --timeout SECONDS      give up after this time (5)\n"
         "\n"
         "Exit status: 0 done, 1 done in part, 2 usage, 3 no such process, 4 not permitted,\n"
         "5 cannot be attached, 6 installed otherwise or not at all, 7 a deadline passed.\n"
