@@ -469,6 +469,7 @@ void options_print_help(void)
         "input)\n"
         "  manhole-attach --check PID                      would attaching work? Touches nothing\n"
         "  manhole-attach --list                           the processes that have a manhole\n"
+        "  manhole-attach --help, --version                this, or which version it is\n"
         "\n"
         "For the console, --eval, --file and --uninstall PID may also be the path of a socket.\n"
         "\n"
