@@ -412,6 +412,7 @@ static const char *trust(const struct frame *frame)
     switch (frame->how) {
     case FRAME_REGISTERS:
     case FRAME_CFI:
+    case FRAME_SIGNAL:
         return NULL;
     case FRAME_RETURN:
         return "return address";
