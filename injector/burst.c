@@ -214,8 +214,10 @@ static struct remote_range plan_copy(struct shared *shared, const struct burst_r
     return (struct remote_range){start, shared->stacks + thread->stack_offset, size, 0};
 }
 
+/* Copies the stacks of stopped threads; without the urgent ones the burst would be for nothing, so
+   only the others are left out when the deadline has passed. */
 static void copy_stacks(struct process *process, struct shared *shared,
-                        const struct burst_request *request, deadline_t deadline)
+                        const struct burst_request *request, bool urgent, deadline_t deadline)
 {
     enum { BATCH = 64 };
     struct remote_range ranges[BATCH];
@@ -224,17 +226,18 @@ static void copy_stacks(struct process *process, struct shared *shared,
         size_t batch = 0;
         for (; i < shared->count && batch < BATCH; i++) {
             struct burst_thread *thread = &shared->threads[i];
-            if (thread->outcome != BURST_STOPPED || !arch_regset_is_native(&thread->regset))
+            if (thread->outcome != BURST_STOPPED || thread->urgent != urgent ||
+                !arch_regset_is_native(&thread->regset))
                 continue;
             process->live_tid = thread->tid; /* ours alone since fork; this one cannot end */
             ranges[batch] = plan_copy(shared, request, thread);
             threads[batch++] = thread;
         }
         if (!batch)
-            break;
-        if (deadline_passed(deadline)) {
+            return;
+        if (!urgent && deadline_passed(deadline)) {
             shared->cut = true;
-            break;
+            return;
         }
         remote_read_ranges(process, ranges, batch);
         for (size_t j = 0; j < batch; j++) {
@@ -310,9 +313,10 @@ _Noreturn static void run_helper(struct process *process, struct shared *shared,
 
     uint64_t start = monotonic_us();
     shared->first_interrupt_us = start;
-    deadline_t deadline = start + request->max_pause_us;
-    deadline_t stop_deadline = deadline - request->max_pause_us / 4; /* the rest is to copy */
-    deadline_t interrupt_deadline = start + request->max_pause_us / 2;
+    /* What each part may have used up of the pause when it ends; the rest is to let go. */
+    deadline_t interrupt_deadline = start + request->max_pause_us * 40 / 100;
+    deadline_t stop_deadline = start + request->max_pause_us * 55 / 100;
+    deadline_t copy_deadline = start + request->max_pause_us * 70 / 100;
     bool in_time = interrupt_some(shared, true, interrupt_deadline) &&
                    interrupt_some(shared, false, interrupt_deadline);
 
@@ -323,7 +327,8 @@ _Noreturn static void run_helper(struct process *process, struct shared *shared,
         if (first == shared->count)
             break;
     }
-    copy_stacks(process, shared, request, deadline);
+    copy_stacks(process, shared, request, true, copy_deadline);
+    copy_stacks(process, shared, request, false, copy_deadline);
     release(shared);
     _exit(0);
 }

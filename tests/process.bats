@@ -108,3 +108,8 @@ time.sleep(1000)'
     kill -0 "$pid" || skip "the kernel runs no 32-bit programs"
     refuses 5 "32-bit" "$ATTACH" --dump "$pid"
 }
+
+@test "memory maps with odd and hostile names are understood" {
+    run -0 "$TARGETS/maps_test"
+    assert_output ok
+}
