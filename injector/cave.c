@@ -36,30 +36,53 @@ static uint64_t segment_end(const struct process *process, const struct loaded *
     return 0;
 }
 
-/* The free bytes at the end of a mapping; size 0: none. */
-static struct cave find_tail(const struct process *process, const struct linkmap *linkmap,
-                             const struct mapping *mapping)
+/* What lies behind the segment in the last page of its mapping, copied into `bytes` (PAGE_BYTES);
+   size 0: nothing that could be used. */
+static struct cave read_tail(const struct process *process, const struct linkmap *linkmap,
+                             const struct mapping *mapping, uint8_t *bytes)
 {
-    struct cave tail = {0};
+    struct cave none = {0};
     const struct loaded *object = linkmap_find(linkmap, mapping->start);
     if (!object || object >= linkmap->objects + linkmap->permanent || !mapping->executable ||
         mapping->writable || mapping->shared || !mapping->inode)
-        return tail;
-    uint64_t end = segment_end(process, object, mapping), page = mapping->end - PAGE_BYTES;
-    if (end <= page || end >= mapping->end)
-        return tail;
+        return none;
+    uint64_t start = segment_end(process, object, mapping), page = mapping->end - PAGE_BYTES;
+    start = (start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (start <= page || start >= mapping->end)
+        return none;
+    struct cave tail = {start, mapping->end - start};
+    return remote_read(process, start, bytes, tail.size) == tail.size ? tail : none;
+}
 
+void cave_each_tail(const struct process *process, const struct maps *maps,
+                    const struct linkmap *linkmap,
+                    void (*visit)(const struct cave *tail, const uint8_t *bytes, void *context),
+                    void *context)
+{
     uint8_t bytes[PAGE_BYTES];
-    if (remote_read(process, page, bytes, sizeof(bytes)) != sizeof(bytes))
-        return tail;
-    size_t used = PAGE_BYTES;
-    while (used > end - page && !bytes[used - 1])
+    for (size_t i = 0; i < maps->count; i++) {
+        struct cave tail = read_tail(process, linkmap, &maps->mappings[i], bytes);
+        if (tail.size)
+            visit(&tail, bytes, context);
+    }
+}
+
+struct tail_list {
+    struct cave tails[TAILS_MAX];
+    size_t count;
+};
+
+/* Keeps the part of a tail that is all zero. */
+static void keep_zeros(const struct cave *tail, const uint8_t *bytes, void *context)
+{
+    struct tail_list *list = context;
+    size_t used = tail->size;
+    while (used && !bytes[used - 1])
         used--;
-    /* One more, since what a killed manhole-attach left may end in a zero. */
-    used = (used + 1 + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (used >= PAGE_BYTES)
-        return tail;
-    return (struct cave){page + used, PAGE_BYTES - used};
+    /* One more, since what was left there may end in a zero. */
+    used = used ? (used + 1 + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : 0;
+    if (used < tail->size && list->count < TAILS_MAX)
+        list->tails[list->count++] = (struct cave){tail->address + used, tail->size - used};
 }
 
 static int larger_first(const void *a, const void *b)
@@ -86,15 +109,11 @@ struct error *cave_find(const struct process *process, const struct maps *maps,
                         const struct linkmap *linkmap, const size_t *sizes, size_t count,
                         struct cave *ret)
 {
-    struct cave tails[TAILS_MAX];
-    size_t found = 0;
-    for (size_t i = 0; i < maps->count && found < TAILS_MAX; i++) {
-        tails[found] = find_tail(process, linkmap, &maps->mappings[i]);
-        found += tails[found].size > 0;
-    }
-    qsort(tails, found, sizeof(tails[0]), larger_first);
+    struct tail_list list = {.count = 0};
+    cave_each_tail(process, maps, linkmap, keep_zeros, &list);
+    qsort(list.tails, list.count, sizeof(list.tails[0]), larger_first);
     for (size_t i = 0; i < count; i++)
-        if (!take(tails, found, sizes[i], &ret[i]))
+        if (!take(list.tails, list.count, sizes[i], &ret[i]))
             return error_create(ERROR_UNSUPPORTED, 0,
                                 "process %d (%s) has no room for the code of a loan: the text "
                                 "segments of its %zu libraries end without %zu unused bytes",

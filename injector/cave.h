@@ -31,6 +31,15 @@ struct error *cave_find(const struct process *process, const struct maps *maps,
                         struct cave *ret) MUST_CHECK;
 
 /*
+ * Calls `visit` for each tail, whatever is in it, with a copy of its bytes: to find what a killed
+ * manhole-attach left.
+ */
+void cave_each_tail(const struct process *process, const struct maps *maps,
+                    const struct linkmap *linkmap,
+                    void (*visit)(const struct cave *tail, const uint8_t *bytes, void *context),
+                    void *context);
+
+/*
  * Writes target memory, whatever its protection (proc(5), /proc/PID/mem; where that is restricted
  * by proc_mem.force_override, PTRACE_POKEDATA, for which `tid` must be stopped by us). All or an
  * error, ERROR_NO_PROCESS when it ended.

@@ -1,6 +1,7 @@
 #include "injector/inject.h"
 
 #include "injector/cleanup.h"
+#include "injector/leftover.h"
 #include "injector/linkmap.h"
 #include "injector/loan.h"
 #include "injector/mailbox.h"
@@ -400,24 +401,6 @@ static uint32_t bootstrap_state(const struct injection *injection)
     return mailbox_read(injection, MAILBOX_STATE, &state, sizeof(state)) ? state : BOOTSTRAP_NONE;
 }
 
-/* The thread of the target that has this tid in its own pid namespace; 0: none. */
-static pid_t find_thread(const struct process *process, pid_t namespace_tid)
-{
-    CLEANUP_FREE pid_t *tids = NULL;
-    size_t count;
-    struct error *error = process_threads(process, &tids, &count);
-    error_destroy(error);
-    for (size_t i = 0; !error && i < count; i++) {
-        char ids[256];
-        if (!process_status_field(process, tids[i], "NSpid", ids, sizeof(ids)))
-            snprintf(ids, sizeof(ids), "%d", tids[i]); /* Linux before 4.1 */
-        const char *last = strrchr(ids, '\t');
-        if (atoi(last ? last + 1 : ids) == namespace_tid)
-            return tids[i];
-    }
-    return 0;
-}
-
 /* Where the new thread hangs, in words. */
 static void describe_thread(const struct injection *injection, char *text, size_t size)
 {
@@ -593,7 +576,7 @@ static struct error *converse(struct injection *injection)
         return error;
     int32_t tid;
     if (mailbox_read(injection, MAILBOX_TID, &tid, sizeof(tid)))
-        injection->tid = find_thread(injection->process, tid);
+        injection->tid = loan_find_thread(injection->process, tid);
     error = write_request(injection);
     if (!error)
         error = injection->loaded ? call_loaded(injection) : deliver_image(injection);
@@ -623,6 +606,35 @@ static void tidy_up(struct injection *injection)
         nap(100);
     if (thread_is_gone(injection))
         error_destroy(borrow_some_thread(injection, LOAN_UNMAP, deadline_after_us(TIDY_US)));
+}
+
+#define LEFTOVERS_MAX 16
+#define LEFTOVER_WAIT_US 100000
+
+/* One site of a killed manhole-attach: cleared now, or left alone when a thread may be in it. */
+static void clear_leftover(struct injection *injection, const struct loan_site *site)
+{
+    deadline_t deadline = deadline_after_us(LEFTOVER_WAIT_US);
+    enum leftover leftover;
+    while ((leftover = leftover_check(site)) == LEFTOVER_BUSY && !deadline_passed(deadline))
+        nap(1000);
+    if (leftover == LEFTOVER_BUSY)
+        return;
+    injection->site = *site;
+    if (leftover == LEFTOVER_CODE)
+        loan_clear_caves(&injection->site, 0);
+    else
+        error_destroy(borrow_some_thread(injection, LOAN_UNMAP, deadline_after_us(TIDY_US)));
+}
+
+static void clear_leftovers(struct injection *injection)
+{
+    struct loan_site sites[LEFTOVERS_MAX];
+    const struct survey *survey = &injection->survey;
+    size_t count =
+        leftover_find(injection->process, survey->maps, survey->linkmap, sites, LEFTOVERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        clear_leftover(injection, &sites[i]);
 }
 
 /* A fresh look at the link map: is the payload out of it? */
@@ -655,6 +667,7 @@ static struct error *prepare(struct injection *injection)
     if (is_stopped(injection->process))
         return stopped_error(injection->process);
 
+    clear_leftovers(injection);
     struct cave caves[2];
     const size_t sizes[] = {arch_stub_size(), arch_bootstrap_size()};
     error = cave_find(injection->process, survey->maps, survey->linkmap, sizes, 2, caves);

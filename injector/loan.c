@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define STOP_US 100000     /* for one thread to stop */
@@ -29,6 +30,33 @@ static uint64_t loan_mask(bool is_musl)
         open |= SIGNAL_BIT(32);
     return ~open;
 }
+
+/* --- Thread ids. --- */
+
+/* The id that a thread has in the target's own pid namespace: the innermost of NSpid. */
+static pid_t namespace_tid_of(const struct process *process, pid_t tid)
+{
+    char ids[256];
+    if (!process_status_field(process, tid, "NSpid", ids, sizeof(ids)))
+        return tid; /* Linux before 4.1, or it has just ended */
+    const char *last = strrchr(ids, '\t');
+    return (pid_t)atoi(last ? last + 1 : ids);
+}
+
+pid_t loan_find_thread(const struct process *process, pid_t namespace_tid)
+{
+    CLEANUP_FREE pid_t *tids = NULL;
+    size_t count;
+    struct error *error = process_threads(process, &tids, &count);
+    error_destroy(error);
+    for (size_t i = 0; !error && i < count; i++) {
+        if (namespace_tid_of(process, tids[i]) == namespace_tid)
+            return tids[i];
+    }
+    return 0;
+}
+
+/* --- Refusals. --- */
 
 static void refuse(struct loan_report *report, const char *reason)
 {
@@ -65,11 +93,12 @@ static struct error *write_code(struct loan_site *site, pid_t tid)
     return error;
 }
 
-static void clear_caves(struct loan_site *site, pid_t tid)
+void loan_clear_caves(struct loan_site *site, pid_t tid)
 {
-    /* Fails only when the target has ended, or where writing it failed too. */
-    error_destroy(cave_restore(site->process, tid, &site->stub));
+    /* Fails only when the target has ended, or where writing it failed too. The stub goes last,
+       since it tells a later manhole-attach about all the rest. */
     error_destroy(cave_restore(site->process, tid, &site->bootstrap));
+    error_destroy(cave_restore(site->process, tid, &site->stub));
 }
 
 /* Registers first: before them nothing has changed, after them the thread needs us no more. */
@@ -78,7 +107,7 @@ static struct error *send(struct loan_site *site, struct tracee *tracee)
     struct arch_regset regset = site->parameters.home;
     struct error *error = write_code(site, tracee->tid);
     if (error) {
-        clear_caves(site, tracee->tid);
+        loan_clear_caves(site, tracee->tid);
         return error;
     }
     arch_regset_enter_stub(&regset, site->stub.address);
@@ -204,7 +233,7 @@ static struct error *borrow(struct loan_site *site, struct tracee *tracee, deadl
     }
     if (!error && report->outcome == LOAN_DONE &&
         (site->parameters.work == LOAN_UNMAP || report->result))
-        clear_caves(site, tracee->tid);
+        loan_clear_caves(site, tracee->tid);
     return error;
 }
 
@@ -238,6 +267,7 @@ struct error *loan_try(struct loan_site *site, pid_t tid, enum loan_work work, l
     *ret = (struct loan_report){.outcome = LOAN_REFUSED};
     site->parameters.work = work;
     site->parameters.bootstrap = site->bootstrap.address;
+    site->parameters.donor = namespace_tid_of(site->process, tid);
     site->parameters.loan_mask = loan_mask(site->is_musl);
 
     struct tracee tracee;

@@ -50,4 +50,10 @@ typedef const char *loan_gate(void *context, pid_t tid, const struct arch_regset
 struct error *loan_try(struct loan_site *site, pid_t tid, enum loan_work work, loan_gate *gate,
                        void *context, deadline_t deadline, struct loan_report *ret) MUST_CHECK;
 
+/* Zeros into the caves of a site that no thread is in. `tid`: see remote_write. */
+void loan_clear_caves(struct loan_site *site, pid_t tid);
+
+/* The thread of the target that has this id in its own pid namespace, as we see it; 0: none. */
+pid_t loan_find_thread(const struct process *process, pid_t namespace_tid);
+
 #endif

@@ -21,6 +21,8 @@
 #define MAILBOX_CLOSED 208 /* u32, 1: dlclose was called and succeeded */
 #define MAILBOX_HANDLE 216 /* u64, the dlopen handle; written by manhole-attach when loaded */
 #define MAILBOX_SLEEP 224  /* struct timespec of its waits */
+/* Written by the stub, first: the region is ours, and this is where its mailbox is. */
+#define MAILBOX_MAGIC 240 /* u64, MAILBOX_MAGIC_VALUE xor its own address */
 /* Written by manhole-attach: */
 #define MAILBOX_ORDER 256        /* u32, enum bootstrap_order */
 #define MAILBOX_ABANDON 260      /* u32, 1: nobody waits any more, clean up and end */
@@ -38,6 +40,8 @@
 #define MAILBOX_ARGUMENT 2048
 #define MAILBOX_ARGUMENT_MAX 2048
 #define MAILBOX_SIZE 4096
+
+#define MAILBOX_MAGIC_VALUE 0x6d616e686f6c6531 /* "manhole1" */
 
 /* enum donor_state */
 #define DONOR_AWAY 0   /* inside pthread_create */

@@ -34,6 +34,7 @@ struct loan_parameters {
     enum loan_work work;
     struct loan_region region;
     struct arch_regset home; /* registers at the stop, EINTR repaired */
+    pid_t donor;             /* the thread's id in the target's own pid namespace */
     uint64_t home_mask;      /* signal mask of the thread */
     uint64_t loan_mask;      /* the one during the loan */
     uint64_t bootstrap;      /* address of the bootstrap code */
@@ -45,6 +46,12 @@ struct loan_parameters {
 size_t arch_stub_size(void);
 /* Writes the stub, made for these parameters, into `buffer`. */
 void arch_stub_build(const struct loan_parameters *parameters, void *buffer);
+
+/*
+ * Is this a stub that an earlier manhole-attach of this very build left? Then fills in work,
+ * region, donor and bootstrap; `bytes` are arch_stub_size() many.
+ */
+bool arch_stub_recognize(const void *bytes, struct loan_parameters *ret);
 
 /* The code of the bootstrap thread: a start routine for pthread_create with the mailbox as its
    argument. */

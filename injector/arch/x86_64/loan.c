@@ -3,6 +3,8 @@
 
 #include "injector/arch/x86_64/stub.h"
 
+#include "injector/mailbox.h"
+
 #include <cpuid.h>
 #include <errno.h>
 #include <string.h>
@@ -153,6 +155,8 @@ void arch_stub_build(const struct loan_parameters *parameters, void *buffer)
     put(buffer, STUB_HOME_MASK, parameters->home_mask);
     put(buffer, STUB_LOAN_MASK, parameters->loan_mask);
     put(buffer, STUB_ALL_SIGNALS, UINT64_MAX);
+    put(buffer, STUB_MAGIC, MAILBOX_MAGIC_VALUE ^ region->mailbox);
+    put(buffer, STUB_DONOR, (uint64_t)parameters->donor);
     put(buffer, STUB_WORK, parameters->work);
     put(buffer, STUB_REGION, region->start);
     put(buffer, STUB_REGION_SIZE, region->size);
@@ -170,6 +174,32 @@ void arch_stub_build(const struct loan_parameters *parameters, void *buffer)
     put(buffer, STUB_PTHREAD_CREATE, parameters->pthread_create);
     put_way_home(buffer, home);
     put_home_registers(buffer, home);
+}
+
+static uint64_t get(const void *stub, size_t offset)
+{
+    uint64_t value;
+    memcpy(&value, (const uint8_t *)stub + offset, sizeof(value));
+    return value;
+}
+
+bool arch_stub_recognize(const void *bytes, struct loan_parameters *ret)
+{
+    if (memcmp((const uint8_t *)bytes + STUB_DATA_SIZE, arch_x86_64_stub + STUB_DATA_SIZE,
+               arch_stub_size() - STUB_DATA_SIZE) != 0)
+        return false;
+    *ret = (struct loan_parameters){
+        .work = get(bytes, STUB_WORK) ? LOAN_UNMAP : LOAN_CREATE_THREAD,
+        .region =
+            {
+                .start = get(bytes, STUB_REGION),
+                .size = get(bytes, STUB_REGION_SIZE),
+                .mailbox = get(bytes, STUB_MAILBOX),
+            },
+        .donor = (pid_t)get(bytes, STUB_DONOR),
+        .bootstrap = get(bytes, STUB_BOOTSTRAP),
+    };
+    return true;
 }
 
 void arch_regset_enter_stub(struct arch_regset *regset, uint64_t stub)

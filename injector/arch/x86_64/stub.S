@@ -76,6 +76,8 @@ arch_x86_64_stub_entry:
 
 create:
     movq DATA(STUB_MAILBOX), %r12
+    movq DATA(STUB_MAGIC), %rax
+    movq %rax, MAILBOX_MAGIC(%r12)
     movq DATA(STUB_DONOR_STACK_TOP), %rsp
     xorl %ebp, %ebp
     movq DATA(STUB_VECTOR_STATE), %rcx

@@ -28,7 +28,9 @@
 #define STUB_HOME_SP 184
 #define STUB_HOME_REGISTERS 192 /* rbx rbp r12 r13 r14 r15 rdi rsi rdx rcx r8 r9 r10 r11 */
 #define STUB_ALL_SIGNALS 304
-#define STUB_DATA_SIZE 320
+#define STUB_MAGIC 312 /* for MAILBOX_MAGIC */
+#define STUB_DONOR 320 /* tid of the borrowed thread in the target's own pid namespace */
+#define STUB_DATA_SIZE 336
 
 /* The classes of interrupted calls (signal(7); arch/x86/kernel/signal.c, handle_signal). */
 #define RESTART_ALWAYS 0      /* no call, or ERESTARTNOINTR */
