@@ -561,6 +561,10 @@ static int score_thread(const struct process *process, pid_t tid, size_t *filter
     int score = state == 'S' ? score_call(process, tid) : 30;
     if (state == 'D')
         score += 200;
+    /* Of two that are as good the first thread: it has what it needs of malloc already (an arena).
+     */
+    if (tid == process->pid)
+        score -= 15;
     if (policy)
         score += 100; /* anything but SCHED_OTHER: the new thread would inherit it */
     if (process_status_field(process, tid, "Seccomp", seccomp, sizeof(seccomp)) &&
