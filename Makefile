@@ -9,7 +9,17 @@ MANDIR ?= $(PREFIX)/share/man
 BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
 
-# One build tree per compiler and set of sanitizers, so that they never mix.
+# Parallel unless the command line says how (make -j1: one by one).
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+# `make deps check`: what deps installs must be there before anything else begins.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+# One build tree per set of sanitizers, so that they never mix; another compiler or other flags in
+# the same tree build everything anew (make CC=clang BUILD=build-clang keeps both).
 SANITIZE ?=
 comma := ,
 BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
@@ -22,8 +32,9 @@ PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev lib
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3-minimal nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang clang-format
+	clang-format mandoc
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
+PACKAGES_LINT := clang-tidy cppcheck
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wwrite-strings
@@ -33,6 +44,8 @@ CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu17 $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
 	-fno-omit-frame-pointer)
 LDFLAGS += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+# Of the test targets: never sanitized, since it is they who are looked at.
+TARGET_FLAGS := -I. -O1 -g -Wall -Wextra
 LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -ledit -ljson-c -liberty
 
 sources = $(wildcard $(1)/*.c $(1)/arch/$(ARCH)/*.c)
@@ -47,42 +60,54 @@ PAYLOAD_OBJECTS := $(call objects,payload)
 TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(wildcard tests/targets/*.c)) \
 	$(patsubst tests/targets/%.cc,$(BUILD)/targets/%,$(wildcard tests/targets/*.cc))
 
+# One short line per file built; make V=1 shows the commands.
+say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
+
 .PHONY: all
 all: $(BUILD)/manhole-attach $(BUILD)/libmanhole.so $(BUILD)/libinjector.a
 
 $(BUILD)/libinjector.a: $(INJECTOR_OBJECTS)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(BUILD)/manhole-attach: $(SRC_OBJECTS) $(BUILD)/libinjector.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # The payload depends on libc alone, and on no version of it: no start files, no DT_NEEDED, every
 # undefined symbol unversioned (DESIGN section 6). It is never built with sanitizers: it is a guest.
 PAYLOAD_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fno-stack-protector \
 	-U_FORTIFY_SOURCE -fno-builtin-malloc -fcf-protection=none
+PAYLOAD_LDFLAGS := -shared -nostdlib -Wl,-soname,libmanhole.so -Wl,-z,noexecstack -Wl,-z,relro \
+	-Wl,-z,now -Wl,--hash-style=both -Wl,--build-id
 $(BUILD)/payload/%.o: payload/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PAYLOAD_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(PAYLOAD_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/payload/%.o: payload/%.S
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -fPIC -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) -fPIC -MMD -MP -c -o $@ $<
 
 $(BUILD)/libmanhole.so: $(PAYLOAD_OBJECTS)
-	$(CC) -shared -nostdlib -Wl,-soname,libmanhole.so -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now \
-		-Wl,--hash-style=both -Wl,--build-id -o $@ $^
+	$(call say,LD)$(CC) $(PAYLOAD_LDFLAGS) -o $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -I$(BUILD)/generated $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) -I$(BUILD)/generated $(CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+# What everything is built with. The file changes when the flags do, and so makes all of it stale.
+export BUILT_WITH := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(PAYLOAD_CFLAGS) $(PAYLOAD_LDFLAGS)
+.PHONY: force
+$(BUILD)/flags: force
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$BUILT_WITH" | cmp -s - $@ || printf '%s\n' "$$BUILT_WITH" >$@
+$(INJECTOR_OBJECTS) $(SRC_OBJECTS) $(PAYLOAD_OBJECTS): $(BUILD)/flags
 
 # The names of system calls, from the kernel's own headers for this architecture.
 $(BUILD)/generated/syscall_names.inc:
 	@mkdir -p $(@D)
-	printf '#include <sys/syscall.h>\n' | $(CC) -E -dM - | \
+	$(call say,GEN)printf '#include <sys/syscall.h>\n' | $(CC) -E -dM - | \
 		sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/[__NR_\1] = "\1",/p' | sort >$@
 $(SRC_OBJECTS): | $(BUILD)/generated/syscall_names.inc
 
@@ -92,75 +117,96 @@ target_flags = $(shell sed -n 's,^// BUILD: ,,p' $(1))
 target_cc = $(or $(shell sed -n 's,^// CC: ,,p' $(1)),$(2))
 $(BUILD)/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
-	$(call target_cc,$<,gcc) -I. -D_GNU_SOURCE -O1 -g -Wall -Wextra -o $@ $< -pthread \
+	$(call say,CC)$(call target_cc,$<,gcc) $(TARGET_FLAGS) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< -pthread \
 		$(call target_flags,$<)
 $(BUILD)/targets/%: tests/targets/%.cc
 	@mkdir -p $(@D)
-	$(call target_cc,$<,g++) -I. -O1 -g -Wall -Wextra -o $@ $< -pthread $(call target_flags,$<)
+	$(call say,CC)$(call target_cc,$<,g++) $(TARGET_FLAGS) -MMD -MP -MF $@.d -o $@ $< -pthread \
+		$(call target_flags,$<)
 
 .PHONY: targets
 targets: $(TARGETS)
 
-# --- Dependencies. Nothing else here is evaluated before they are there. ---
-
-missing = $(shell for p in $(PACKAGES); do \
-	dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
+# --- Dependencies. ---
 
 .PHONY: deps
 deps:
-	@missing='$(missing)'; if [ -z "$$missing" ]; then echo "deps: nothing is missing"; exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then \
-		echo "deps: this is no Debian; install what these Debian packages hold: $$missing" >&2; exit 1; fi; \
-	if [ "$$(id -u)" != 0 ]; then \
-		echo "deps: run as root: apt-get install -y --no-install-recommends $$missing" >&2; exit 1; fi; \
-	sh tests/install_packages $$missing
+	@tests/install_packages $(PACKAGES)
+
+.PHONY: deps-lint
+deps-lint:
+	@tests/install_packages $(PACKAGES_LINT)
 
 # --- Tests. ---
 
 SUITES ?= $(sort $(wildcard tests/*.bats))
 JOBS ?= $(shell nproc)
 
-# In a make of its own: what deps installs must be there before anything is looked for.
+# Each in a make of its own, in order: the tests have both processors to themselves, and what deps
+# installed is there.
 .PHONY: check
-check: $(if $(filter deps,$(MAKECMDGOALS)),deps)
+check:
 	@$(MAKE) --no-print-directory all targets format-check
-	@BUILD='$(abspath $(BUILD))' JOBS=$(JOBS) tests/run $(SUITES)
+	@BUILD='$(abspath $(BUILD))' JOBS=$(JOBS) SANITIZE='$(SANITIZE)' tests/run $(SUITES)
 
 .PHONY: demo
-demo: $(if $(filter deps,$(MAKECMDGOALS)),deps)
+demo:
 	@$(MAKE) --no-print-directory all
 	@BUILD='$(abspath $(BUILD))' tests/demo
 
 # --- Form. ---
 
 C_FILES = $(wildcard src/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
-	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc)
+	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc \
+	tests/targets/*.h)
+LINTED_FILES = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
+
+# Each version of clang-format lays out a little differently: this one decides.
+CLANG_FORMAT_VERSION := 14
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-$(CLANG_FORMAT_VERSION)) clang-format)
 
 .PHONY: format
 format:
-	clang-format -i $(C_FILES)
+	$(CLANG_FORMAT) -i $(C_FILES)
 
 .PHONY: format-check
 format-check:
-	@clang-format --dry-run --Werror $(C_FILES)
+	@if $(CLANG_FORMAT) --version | grep -q 'version $(CLANG_FORMAT_VERSION)\.'; then \
+		$(CLANG_FORMAT) --dry-run --Werror $(C_FILES) || \
+			{ echo 'make format puts this right' >&2; exit 1; }; \
+	else \
+		echo 'format-check: left out, it takes clang-format $(CLANG_FORMAT_VERSION)'; \
+	fi
 
+# The compiler of clang-tidy may be another than the one that builds: it gets no warnings of theirs.
 .PHONY: lint
-lint:
-	clang-tidy --quiet $(filter %.c,$(filter-out tests/%,$(C_FILES))) -- -std=gnu17 \
-		$(CPPFLAGS) -I$(BUILD)/generated
-	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-		--inline-suppr --suppress=missingIncludeSystem $(CPPFLAGS) \
-		$(filter %.c,$(filter-out tests/%,$(C_FILES)))
+lint: clang-tidy cppcheck
+
+.PHONY: clang-tidy
+clang-tidy: $(BUILD)/generated/syscall_names.inc
+	printf '%s\n' $(LINTED_FILES) | xargs -P $(JOBS) -n 4 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=gnu17 $$LINT_FLAGS' clang-tidy
+clang-tidy: export LINT_FLAGS = $(subst ',,$(CPPFLAGS)) -I$(BUILD)/generated
+
+.PHONY: cppcheck
+cppcheck: $(BUILD)/generated/syscall_names.inc
+	cppcheck --quiet -j $(JOBS) --error-exitcode=1 --std=c11 --inline-suppr \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		$(CPPFLAGS) -I$(BUILD)/generated $(LINTED_FILES)
 
 # --- Installation. ---
 
 INSTALL := install
+PAGES := $(wildcard man/*.[1-8])
+page_directory = $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(1)))
+
 .PHONY: install
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/manhole-attach $(DESTDIR)$(BINDIR)/manhole-attach
 	$(INSTALL) -D -m 755 $(BUILD)/libmanhole.so $(DESTDIR)$(LIBDIR)/libmanhole.so
 	$(INSTALL) -D -m 644 payload/manhole.h $(DESTDIR)$(INCLUDEDIR)/manhole.h
-	$(INSTALL) -D -m 644 man/manhole-attach.1 $(DESTDIR)$(MANDIR)/man1/manhole-attach.1
+	$(foreach page,$(PAGES),$(INSTALL) -D -m 644 $(page) \
+		$(call page_directory,$(page))/$(notdir $(page));)
 	$(INSTALL) -D -m 644 src/completion/manhole-attach.bash \
 		$(DESTDIR)$(BASH_COMPLETION_DIR)/manhole-attach
 	$(INSTALL) -D -m 644 src/completion/_manhole-attach \
@@ -168,24 +214,30 @@ install: all
 
 .PHONY: uninstall
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/manhole-attach $(DESTDIR)$(INCLUDEDIR)/manhole.h \
-		$(DESTDIR)$(MANDIR)/man1/manhole-attach.1 \
+	rm -f $(DESTDIR)$(BINDIR)/manhole-attach $(DESTDIR)$(LIBDIR)/libmanhole.so \
+		$(DESTDIR)$(INCLUDEDIR)/manhole.h \
+		$(foreach page,$(PAGES),$(call page_directory,$(page))/$(notdir $(page))) \
 		$(DESTDIR)$(BASH_COMPLETION_DIR)/manhole-attach \
-		$(DESTDIR)$(ZSH_COMPLETION_DIR)/_manhole-attach $(DESTDIR)$(LIBDIR)/libmanhole.so
-	-rmdir $(DESTDIR)$(LIBDIR)
+		$(DESTDIR)$(ZSH_COMPLETION_DIR)/_manhole-attach
+	[ ! -d $(DESTDIR)$(LIBDIR) ] || rmdir $(DESTDIR)$(LIBDIR)
 
 .PHONY: help
 help:
-	@echo "make              build into $(BUILD)/"
-	@echo "make deps         install what is missing to build, demonstrate and test (apt, root)"
-	@echo "make demo         the main job on a redis-server of its own"
-	@echo "make check        the tests (SUITES=tests/x.bats for some)"
-	@echo "make install      PREFIX=$(PREFIX) DESTDIR=; make uninstall takes it back"
-	@echo "make format lint  clang-format; clang-tidy and cppcheck"
-	@echo "make SANITIZE=address,undefined check"
+	@echo 'make                     build manhole-attach and its payload into $(BUILD)/'
+	@echo 'make deps                install what is missing to build, test and demonstrate (apt, root)'
+	@echo 'make demo                both jobs, on a redis-server of its own under load'
+	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
+	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
+	@echo 'make uninstall           takes away what install put there'
+	@echo 'make format              clang-format; make check fails where it would change something'
+	@echo 'make lint                clang-tidy and cppcheck (make deps-lint installs them)'
+	@echo 'make clean               removes $(BUILD)/'
+	@echo
+	@echo 'make SANITIZE=address,undefined check     the same with sanitizers, in a build tree of its own'
+	@echo 'make CC=clang BUILD=build-clang           another compiler'
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
 
--include $(INJECTOR_OBJECTS:.o=.d) $(SRC_OBJECTS:.o=.d) $(PAYLOAD_OBJECTS:.o=.d)
+-include $(INJECTOR_OBJECTS:.o=.d) $(SRC_OBJECTS:.o=.d) $(PAYLOAD_OBJECTS:.o=.d) $(TARGETS:=.d)
