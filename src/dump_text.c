@@ -360,16 +360,19 @@ static void print_group_head(const struct printer *printer, const struct group *
     print_tids(printer, group, !same);
 }
 
-static void print_module(const struct printer *printer, const struct location *location)
+static void print_module(const struct printer *printer, const struct report_frame *frame)
 {
     FILE *out = printer->out;
-    const struct module *module = location->module;
+    const struct module *module = frame->location.module;
     fputs(printer->colour->faint, out);
     if (!module) {
         fputs(" (no file)", out);
     } else {
         fputs(" (", out);
         print_foreign(printer, base_name(module->path));
+        /* Without a name: what addr2line and the like can take later. */
+        if (!frame->location.function)
+            fprintf(out, "+0x%" PRIx64, frame->frame.pc - module->bias);
         fputs(module->deleted ? ", deleted)" : ")", out);
     }
     fputs(printer->colour->end, out);
@@ -387,10 +390,7 @@ static void print_function(const struct printer *printer, const struct report_fr
             fprintf(out, "+0x%" PRIx64, location->offset);
         return;
     }
-    /* Without a name: what addr2line and the like can take later. */
     fprintf(out, "0x%016" PRIx64, frame->frame.pc);
-    if (location->module)
-        fprintf(out, " = file address 0x%" PRIx64, frame->frame.pc - location->module->bias);
 }
 
 static void print_source(const struct printer *printer, const struct location *location)
@@ -432,7 +432,7 @@ static void print_frame(const struct printer *printer, size_t number,
     fprintf(out, "  %s#%-3zu%s", colour->faint, number, colour->end);
     print_function(printer, frame);
     print_source(printer, &frame->location);
-    print_module(printer, &frame->location);
+    print_module(printer, frame);
     if (frame->location.inlined)
         fprintf(out, " %s[inlined]%s", colour->faint, colour->end);
     if (frame->frame.signal_frame)

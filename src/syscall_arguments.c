@@ -14,6 +14,7 @@
 #include <sys/select.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 void text_add(struct text *text, const char *format, ...)
 {
@@ -87,10 +88,32 @@ static const char *clock_name(int clock)
     return clocks[clock];
 }
 
-/*
- * A moment. That of the wall clock as a date; others, which may be those of the target's own time
- * namespace, as what they count.
- */
+/* Whether the target counts its monotonic clocks from where we do (time_namespaces(7)). */
+static bool shares_our_clocks(const struct process *process)
+{
+    char ours[64], theirs[64];
+    ssize_t our_length = readlink("/proc/self/ns/time", ours, sizeof(ours));
+    ssize_t their_length = readlinkat(process->proc_fd, "ns/time", theirs, sizeof(theirs));
+    if (our_length < 0)
+        return true; /* a kernel without them */
+    return our_length == their_length && memcmp(ours, theirs, (size_t)our_length) == 0;
+}
+
+/* ", in 5 s" from now, or ", 5 s ago". */
+static void add_distance(struct text *text, int clock, const int64_t moment[2])
+{
+    struct timespec now;
+    if (clock_gettime(clock, &now) != 0 || moment[0] > INT32_MAX * INT64_C(2))
+        return;
+    int64_t left = (moment[0] - now.tv_sec) * INT64_C(1000000000) + moment[1] - now.tv_nsec;
+    int64_t distance = left < 0 ? -left : left;
+    text_add(text, left < 0 ? ", " : ", in ");
+    add_duration(text, distance / INT64_C(1000000000), distance % INT64_C(1000000000));
+    if (left < 0)
+        text_add(text, " ago");
+}
+
+/* A moment: that of the wall clock as a date, others as what they count. */
 static void add_moment(struct text *text, const struct process *process, uint64_t address,
                        int clock)
 {
@@ -106,14 +129,16 @@ static void add_moment(struct text *text, const struct process *process, uint64_
         return;
     }
     time_t seconds = value[0];
-    if (clock == CLOCK_REALTIME && gmtime_r(&seconds, &tm) &&
-        strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) > 0) {
-        text_add(text, "until %s.%03dZ", date, (int)(value[1] / 1000000));
-        return;
-    }
     const char *name = clock_name(clock);
-    text_add(text, "until %" PRId64 ".%03d s of the clock %s", value[0], (int)(value[1] / 1000000),
-             name ? name : "?");
+    if (clock == CLOCK_REALTIME && gmtime_r(&seconds, &tm) &&
+        strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) > 0)
+        text_add(text, "until %s.%03dZ", date, (int)(value[1] / 1000000));
+    else
+        text_add(text, "until %s %" PRId64 ".%03d s", name ? name : "clock ?", value[0],
+                 (int)(value[1] / 1000000));
+    if (clock == CLOCK_REALTIME ||
+        ((clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME) && shares_our_clocks(process)))
+        add_distance(text, clock, value);
 }
 
 static void add_signal(struct text *text, int number)
