@@ -1,0 +1,277 @@
+#include "src/symbols.h"
+
+#include "src/lines.h"
+
+#include <inttypes.h>
+#include <libiberty/demangle.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct key {
+    uint64_t pc, lookup_pc;
+};
+
+/* Resolved before: all threads that wait stand at the same few addresses. */
+struct resolved {
+    struct key key;
+    struct location *locations;
+    size_t count;
+    UT_hash_handle hh;
+};
+
+struct name {
+    char *raw;
+    char *shown; /* NULL: as raw */
+    UT_hash_handle hh;
+};
+
+struct debug_info {
+    struct module *module;
+    struct lines *lines; /* NULL: has none */
+    UT_hash_handle hh;
+};
+
+struct symbols {
+    struct modules *modules;
+    struct symbols_options options;
+    struct resolved *resolved;
+    struct name *names;
+    struct debug_info *debug_infos;
+    struct location no_memory; /* what symbols_resolve returns without memory */
+};
+
+struct error *symbols_create(struct modules *modules, const struct symbols_options *options,
+                             struct symbols **ret)
+{
+    struct symbols *symbols = calloc(1, sizeof(*symbols));
+    if (!symbols)
+        return error_no_memory();
+    symbols->modules = modules;
+    symbols->options = *options;
+    *ret = symbols;
+    return NULL;
+}
+
+static void destroy_resolved(struct symbols *symbols)
+{
+    struct resolved *resolved, *next;
+    HASH_ITER(hh, symbols->resolved, resolved, next)
+    {
+        HASH_DEL(symbols->resolved, resolved);
+        free(resolved->locations);
+        free(resolved);
+    }
+}
+
+static void destroy_names(struct symbols *symbols)
+{
+    struct name *name, *next;
+    HASH_ITER(hh, symbols->names, name, next)
+    {
+        HASH_DEL(symbols->names, name);
+        free(name->raw);
+        free(name->shown);
+        free(name);
+    }
+}
+
+void symbols_destroy(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    destroy_resolved(symbols);
+    destroy_names(symbols);
+    struct debug_info *info, *next;
+    HASH_ITER(hh, symbols->debug_infos, info, next)
+    {
+        HASH_DEL(symbols->debug_infos, info);
+        lines_close(info->lines);
+        free(info);
+    }
+    free(symbols);
+}
+
+/* malloc'ed, or NULL when the name is no mangled one. Rust's first: its older scheme looks like
+   that of C++ with a hash behind. */
+static char *demangle(const char *name)
+{
+    if (name[0] != '_')
+        return NULL;
+    char *shown = rust_demangle(name, DMGL_PARAMS | DMGL_ANSI);
+    if (!shown && name[1] == 'Z')
+        shown = cplus_demangle_v3(name, DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES);
+    return shown;
+}
+
+/* A linker writes the version of a symbol behind its name in .symtab: not part of the name. */
+static char *without_version(const char *name)
+{
+    const char *at = strchr(name, '@');
+    return at && at != name ? strndup(name, (size_t)(at - name)) : NULL;
+}
+
+const char *symbols_demangle(struct symbols *symbols, const char *raw)
+{
+    struct name *name;
+    if (raw[0] != '_' && !strchr(raw, '@'))
+        return raw;
+    HASH_FIND_STR(symbols->names, raw, name);
+    if (!name) {
+        name = calloc(1, sizeof(*name));
+        if (!name || !(name->raw = strdup(raw))) {
+            free(name);
+            return raw;
+        }
+        char *plain = without_version(raw);
+        name->shown = demangle(plain ? plain : raw);
+        if (name->shown)
+            free(plain);
+        else
+            name->shown = plain;
+        HASH_ADD_KEYPTR(hh, symbols->names, name->raw, strlen(name->raw), name);
+        if (!name->hh.tbl) { /* no memory for the table */
+            free(name->raw);
+            free(name->shown);
+            free(name);
+            return raw;
+        }
+    }
+    return name->shown ? name->shown : name->raw;
+}
+
+static const char *shown_name(struct symbols *symbols, const char *raw)
+{
+    return symbols->options.raw_names ? raw : symbols_demangle(symbols, raw);
+}
+
+/* The debug information of a module, opened when first wanted. */
+static struct lines *get_lines(struct symbols *symbols, struct module *module)
+{
+    struct debug_info *info;
+    HASH_FIND_PTR(symbols->debug_infos, &module, info);
+    if (info)
+        return info->lines;
+    info = calloc(1, sizeof(*info));
+    if (!info)
+        return NULL;
+    info->module = module;
+    HASH_ADD_PTR(symbols->debug_infos, module, info);
+    if (!info->hh.tbl) {
+        free(info);
+        return NULL;
+    }
+    info->lines = lines_open(module);
+    return info->lines;
+}
+
+static size_t find_source(struct symbols *symbols, struct module *module, uint64_t address,
+                          struct source_frame *frames)
+{
+    if (!module || (symbols->options.no_source && symbols->options.no_inlines))
+        return 0;
+    struct lines *lines = get_lines(symbols, module);
+    return lines ? lines_find(lines, address, !symbols->options.no_inlines, frames) : 0;
+}
+
+/* Everything but the name of the physical function, which the symbol table knows better. */
+static void set_location(struct symbols *symbols, struct module *module,
+                         const struct source_frame *source, struct location *ret)
+{
+    *ret = (struct location){.module = module};
+    if (source->name)
+        ret->function = shown_name(symbols, source->name);
+    if (!symbols->options.no_source) {
+        ret->file = source->file;
+        ret->line = source->line;
+        ret->column = source->column;
+    }
+}
+
+/* Fills resolved->locations from its key. False without memory. */
+static bool locate(struct symbols *symbols, struct resolved *resolved)
+{
+    uint64_t pc = resolved->key.pc, lookup_pc = resolved->key.lookup_pc;
+    struct module *module = modules_find(symbols->modules, lookup_pc);
+    struct source_frame frames[SOURCE_FRAMES_MAX];
+    size_t count = find_source(symbols, module, lookup_pc, frames);
+    if (!count)
+        frames[count++] = (struct source_frame){0};
+
+    resolved->locations = calloc(count, sizeof(*resolved->locations));
+    if (!resolved->locations)
+        return false;
+    resolved->count = count;
+    for (size_t i = 0; i < count; i++) {
+        set_location(symbols, module, &frames[i], &resolved->locations[i]);
+        resolved->locations[i].inlined = i + 1 < count;
+    }
+
+    struct location *physical = &resolved->locations[count - 1];
+    struct symbol symbol;
+    if (module && module_symbol(module, lookup_pc, &symbol)) {
+        physical->function = shown_name(symbols, symbol.name);
+        physical->offset = pc - symbol.address;
+    } else if (physical->function) {
+        physical->offset = pc - frames[count - 1].start;
+    }
+    return true;
+}
+
+/* A new entry of the table; NULL without memory. */
+static struct resolved *resolve(struct symbols *symbols, const struct key *key)
+{
+    struct resolved *resolved = calloc(1, sizeof(*resolved));
+    if (!resolved)
+        return NULL;
+    resolved->key = *key;
+    if (locate(symbols, resolved)) {
+        HASH_ADD(hh, symbols->resolved, key, sizeof(resolved->key), resolved);
+        if (resolved->hh.tbl)
+            return resolved;
+    }
+    free(resolved->locations);
+    free(resolved);
+    return NULL;
+}
+
+const struct location *symbols_resolve(struct symbols *symbols, uint64_t pc, uint64_t lookup_pc,
+                                       size_t *count)
+{
+    const struct key key = {pc, lookup_pc};
+    struct resolved *resolved;
+    HASH_FIND(hh, symbols->resolved, &key, sizeof(key), resolved);
+    if (!resolved) {
+        resolved = resolve(symbols, &key);
+        if (!resolved) {
+            *count = 1;
+            return &symbols->no_memory;
+        }
+    }
+    *count = resolved->count;
+    return resolved->locations;
+}
+
+bool symbols_describe(struct symbols *symbols, uint64_t address, char *buffer, size_t size)
+{
+    struct module *module = modules_find(symbols->modules, address);
+    struct symbol symbol;
+    if (!module)
+        return false;
+    const char *slash = strrchr(module->path, '/');
+    const char *file = slash ? slash + 1 : module->path;
+    if (!module_symbol(module, address, &symbol)) {
+        snprintf(buffer, size, "%s+0x%" PRIx64, file, address - module->start);
+        return true;
+    }
+    const char *name = shown_name(symbols, symbol.name);
+    uint64_t offset = address - symbol.address;
+    if (offset)
+        snprintf(buffer, size, "%s+0x%" PRIx64 " (%s)", name, offset, file);
+    else
+        snprintf(buffer, size, "%s (%s)", name, file);
+    return true;
+}
