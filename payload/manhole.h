@@ -49,8 +49,8 @@ MANHOLE_API int manhole_status(const void *options, size_t options_size, char *m
                                size_t message_size);
 
 /*
- * Where the manhole listens now, as this process names it: an absolute path, NUL terminated; "" when
- * it does not listen. For readers from outside, who may not run anything here (manhole-attach
+ * Where the manhole listens now, as this process names it: an absolute path, NUL terminated; ""
+ * when it does not listen. For readers from outside, who may not run anything here (manhole-attach
  * --list): write the path when the socket is bound, empty it before the socket is unlinked.
  */
 MANHOLE_API extern char manhole_socket_path[108];
