@@ -254,6 +254,10 @@ struct error *process_check_access(const struct process *process)
     struct error *ended = process_check_alive(process);
     if (ended)
         return ended;
+    /* It is about to end: its memory is gone already (mm_access finds none), it itself not yet. */
+    if (errnum == ESRCH)
+        return error_create(ERROR_NO_PROCESS, errnum, "process %d (%s) has ended", process->pid,
+                            process->name);
     return error_create(ERROR_PARTIAL, errnum, "the memory of process %d (%s) cannot be opened: %s",
                         process->pid, process->name, strerror(errnum));
 }
