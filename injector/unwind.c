@@ -93,7 +93,10 @@ static void find_facts(struct unwinder *unwinder, const struct thread_snapshot *
     }
     struct module *module = modules_find(unwinder->modules, pc);
     /* Only .eh_frame marks them: no need to load anything. */
-    ret->signal_return = module && cfi_find(module, pc, false, &entry) && entry.signal_frame;
+    if (!module || !cfi_find(module, pc, false, &entry))
+        return;
+    ret->signal_return = entry.signal_frame;
+    ret->function_start = entry.start == pc && !ret->after_call;
 }
 
 const struct pc_facts *unwinder_facts(struct unwinder *unwinder,
@@ -166,30 +169,28 @@ static const char *stop_reason(struct walk *walk, const struct frame *frame, enu
                                     : "no unwind table and no frame pointer lead further";
 }
 
-/* One step outwards by the rules allowed. */
-static enum step step_out(struct walk *walk, const struct frame *frame, enum unwind_rules rules,
-                          enum frame_how *how)
-{
-    *how = FRAME_CFI;
-    enum step step = walk_step_cfi(walk, frame->signal_frame);
-    if (step == STEP_NO_TABLE && rules == UNWIND_ALL_RULES)
-        step = walk_step_rules(walk, frame->is_call_site, how);
-    return step;
-}
-
 /*
  * The frame the cursor is on; the first frame of the walk has no `from`. What a signal interrupted
- * stood at its program counter, not behind a call.
+ * stood at its program counter, not behind a call; so do the ways back from a signal, and the
+ * bottom of a stack that a program made by itself (makecontext): no call put these addresses there.
  */
 static struct frame current_frame(struct walk *walk, const struct frame *from, uint64_t pc,
                                   enum frame_how how)
 {
+    const struct pc_facts *facts = unwinder_facts(walk->unwinder, walk->thread, pc);
     return (struct frame){
         .pc = pc,
         .how = how,
-        .signal_frame = unwinder_facts(walk->unwinder, walk->thread, pc)->signal_return,
-        .is_call_site = from && !from->signal_frame,
+        .signal_frame = facts->signal_return,
+        .is_call_site =
+            from && !from->signal_frame && !facts->signal_return && !facts->function_start,
     };
+}
+
+/* True for a frame that is not the first one, and whose address no call and no signal left. */
+static bool is_made_up(const struct frame *frame, const struct frame *from)
+{
+    return from && !from->signal_frame && !frame->signal_frame && !frame->is_call_site;
 }
 
 static void finish(struct stack *stack, enum unwind_end end, const char *reason)
@@ -209,11 +210,45 @@ static void finish_at_step(struct walk *walk, struct stack *stack, const struct 
         finish(stack, UNWIND_STOPPED, stop_reason(walk, frame, step, rules));
 }
 
+/*
+ * One step outwards from `frame`, whose caller `*next` receives. `made_up`: see is_made_up; such a
+ * frame has a caller only if the tables lead to one that made a call.
+ */
+static enum step step_out(struct walk *walk, const struct frame *frame, bool made_up,
+                          enum unwind_rules rules, struct frame *next, uint64_t *sp)
+{
+    enum frame_how how = FRAME_CFI;
+    enum step step = walk_step_cfi(walk, frame->signal_frame);
+    if (step == STEP_NO_TABLE && rules == UNWIND_ALL_RULES && !made_up)
+        step = walk_step_rules(walk, frame->is_call_site, &how);
+    if (step != STEP_DONE)
+        return made_up ? STEP_OUTERMOST : step;
+
+    struct registers registers;
+    unw_word_t pc;
+    if (unw_get_reg(&walk->cursor, UNW_REG_IP, &pc) || unw_get_reg(&walk->cursor, UNW_REG_SP, sp))
+        return STEP_UNREADABLE;
+    pc += walk->adjusted;
+    /* A null pointer may have been called when the signal came; elsewhere null marks the end. */
+    if (!pc && !frame->signal_frame)
+        return STEP_OUTERMOST;
+    *next = current_frame(walk, frame, pc, how);
+    if (made_up && !unwinder_facts(walk->unwinder, walk->thread, pc)->after_call)
+        return STEP_OUTERMOST;
+    if (is_made_up(next, frame) || next->signal_frame) {
+        walk_registers(walk, &registers);
+        if (!walk_start(walk, &registers, false))
+            return STEP_UNREADABLE;
+    }
+    return STEP_DONE;
+}
+
 static struct error *walk_out(struct walk *walk, enum unwind_rules rules, size_t max_frames,
                               struct stack *stack)
 {
     struct progress progress = {.sp = walk->registers.value[arch_sp], .next_mark = 16};
     struct frame frame = current_frame(walk, NULL, walk->registers.value[arch_pc], FRAME_REGISTERS);
+    bool made_up = false;
     size_t capacity = 0;
     for (;;) {
         if (max_frames && stack->count == max_frames) {
@@ -224,25 +259,22 @@ static struct error *walk_out(struct walk *walk, enum unwind_rules rules, size_t
         if (error)
             return error;
 
-        enum frame_how how;
-        enum step step = step_out(walk, &frame, rules, &how);
-        unw_word_t pc, sp;
-        if (step == STEP_DONE && (unw_get_reg(&walk->cursor, UNW_REG_IP, &pc) ||
-                                  unw_get_reg(&walk->cursor, UNW_REG_SP, &sp)))
-            step = STEP_UNREADABLE;
-        if (step == STEP_DONE && !(pc += walk->adjusted))
-            step = STEP_OUTERMOST;
+        struct frame next;
+        uint64_t sp;
+        enum step step = step_out(walk, &frame, made_up, rules, &next, &sp);
         if (step != STEP_DONE) {
             finish_at_step(walk, stack, &frame, step, rules);
             return NULL;
         }
-        const char *problem = check_progress(walk, &progress, &frame, stack->count, pc, sp);
+        const char *problem = check_progress(walk, &progress, &frame, stack->count, next.pc, sp);
         if (problem) {
             finish(stack, UNWIND_STOPPED, problem);
             return NULL;
         }
         stack->frames[stack->count - 1].cfa = sp;
-        frame = current_frame(walk, &frame, pc, how);
+        /* Who asks for tables alone wants to know that they hold to the end. */
+        made_up = rules == UNWIND_ALL_RULES && is_made_up(&next, &frame);
+        frame = next;
     }
 }
 

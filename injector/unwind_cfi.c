@@ -218,7 +218,7 @@ void walk_registers(struct walk *walk, struct registers *ret)
     ret->value[arch_pc] += walk->adjusted;
 }
 
-static enum step step_result(const struct walk *walk, int result)
+static enum step step_result(const struct walk *walk, int result, bool signal_return)
 {
     /* Without a table entry libunwind guesses; its guesses are not told from knowledge, so ours
        are made instead. */
@@ -226,8 +226,8 @@ static enum step step_result(const struct walk *walk, int result)
         return STEP_NO_TABLE;
     if (result > 0)
         return STEP_DONE;
-    if (result == 0)
-        return STEP_OUTERMOST;
+    if (result == 0) /* also for a null program counter, which a signal may well have met */
+        return signal_return ? STEP_DONE : STEP_OUTERMOST;
     if (walk->unknown_register)
         return walk->needs_register ? STEP_NEEDS_REGISTER : STEP_NO_TABLE;
     return walk->unreadable ? STEP_UNREADABLE : STEP_NO_TABLE;
@@ -238,7 +238,7 @@ enum step walk_step_cfi(struct walk *walk, bool signal_return)
     unw_cursor_t before = walk->cursor;
     begin_step(walk);
     int result = unw_step(&walk->cursor);
-    enum step step = step_result(walk, result);
+    enum step step = step_result(walk, result, signal_return);
     if (step != STEP_DONE) {
         walk->cursor = before;
         return step;

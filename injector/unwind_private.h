@@ -12,9 +12,10 @@
 struct pc_facts {
     uint64_t pc;
     bool valid;
-    bool executable;    /* lies in memory that may be executed */
-    bool after_call;    /* ... and behind a call instruction: may be a return address */
-    bool signal_return; /* a signal handler's way back to the kernel */
+    bool executable;     /* lies in memory that may be executed */
+    bool after_call;     /* ... and behind a call instruction: may be a return address */
+    bool function_start; /* a function begins there, and no call ends there */
+    bool signal_return;  /* a signal handler's way back to the kernel */
 };
 
 #define PC_FACTS_COUNT 4096 /* a power of 2 */

@@ -27,9 +27,13 @@ static bool is_return_address(struct walk *walk, uint64_t to, uint64_t function,
     return unwinder_facts(walk->unwinder, walk->thread, target)->executable;
 }
 
-/* The start of the function that an address lies in, from its symbol; 0: unknown. */
-static uint64_t function_start(struct walk *walk, uint64_t pc)
+/*
+ * The start of the function that an address lies in, from its symbol; 0: unknown. Of a return
+ * address it is the one of the call: that may be the last instruction of its function.
+ */
+static uint64_t function_start(struct walk *walk, uint64_t pc, bool call_site)
 {
+    pc -= call_site;
     struct module *module = modules_find(walk->unwinder->modules, pc);
     struct symbol symbol;
     /* After preparation nothing may be opened, and symbols come from files. */
@@ -61,7 +65,7 @@ static bool frameless_offset(struct walk *walk, uint64_t pc, uint64_t function, 
 static bool step_return(struct walk *walk, const struct registers *from, struct registers *to)
 {
     uint64_t pc = from->value[arch_pc], sp = from->value[arch_sp], words[2];
-    uint64_t function = function_start(walk, pc);
+    uint64_t function = function_start(walk, pc, false);
     int offset;
     bool certain;
     if (sp % sizeof(uint64_t))
@@ -129,11 +133,12 @@ static enum fp_result step_fp(struct walk *walk, const struct registers *from, b
     return FP_DONE;
 }
 
-static bool step_scan(struct walk *walk, const struct registers *from, struct registers *to)
+static bool step_scan(struct walk *walk, const struct registers *from, bool call_site,
+                      struct registers *to)
 {
     uint64_t words[SCAN_BYTES / sizeof(uint64_t)];
     uint64_t start = (from->value[arch_sp] + 7) & ~UINT64_C(7);
-    uint64_t function = function_start(walk, from->value[arch_pc]);
+    uint64_t function = function_start(walk, from->value[arch_pc], call_site);
     size_t count = snapshot_read(walk->unwinder->snapshot, walk->thread, start, words,
                                  sizeof(words), &walk->live) /
                    sizeof(words[0]);
@@ -177,7 +182,7 @@ enum step walk_step_rules(struct walk *walk, bool call_site, enum frame_how *how
         *how = FRAME_RETURN;
     } else {
         bool executable = unwinder_facts(walk->unwinder, walk->thread, pc)->executable;
-        if (executable && is_entry_code(walk, pc))
+        if (executable && is_entry_code(walk, pc - call_site))
             return STEP_OUTERMOST;
         if (executable && !register_known(&from, arch_fp) &&
             !register_known(&walk->thread->registers, arch_fp))
@@ -186,7 +191,7 @@ enum step walk_step_rules(struct walk *walk, bool call_site, enum frame_how *how
         if (fp == FP_OUTERMOST)
             return STEP_OUTERMOST;
         *how = fp == FP_DONE ? FRAME_FP : FRAME_SCAN;
-        if (fp == FP_NONE && !step_scan(walk, &from, &to))
+        if (fp == FP_NONE && !step_scan(walk, &from, call_site, &to))
             return STEP_NO_TABLE;
     }
     return walk_start(walk, &to, !signal) ? STEP_DONE : STEP_UNREADABLE;
