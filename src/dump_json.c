@@ -23,6 +23,7 @@ static json_object *text(const char *bytes)
 {
     if (!bytes)
         return NULL;
+    static const char replacement[] = {'\xef', '\xbf', '\xbd'};
     char valid[TEXT_MAX];
     size_t used = 0;
     while (*bytes && used + 4 < sizeof(valid)) {
@@ -32,8 +33,8 @@ static json_object *text(const char *bytes)
             memcpy(valid + used, bytes, length);
             used += length;
         } else {
-            memcpy(valid + used, "\xef\xbf\xbd", 3);
-            used += 3;
+            memcpy(valid + used, replacement, sizeof(replacement));
+            used += sizeof(replacement);
         }
         bytes += length ? length : 1;
     }

@@ -501,27 +501,31 @@ static void print_summary(const struct printer *printer)
     fputc('\n', printer->out);
 }
 
+static void print_threads(const struct printer *printer, bool together, struct fingerprint *sorted,
+                          struct group *groups)
+{
+    const struct report *report = printer->report;
+    for (size_t i = 0; i < report->thread_count; i++)
+        sorted[i] = (struct fingerprint){&report->threads[i], i, hash_thread(&report->threads[i])};
+    qsort(sorted, report->thread_count, sizeof(*sorted), compare_fingerprints);
+    find_groups(sorted, report->thread_count, together, groups);
+    for (size_t i = 0; i < report->thread_count; i++) {
+        if (groups[i].count > 0)
+            print_group(printer, &groups[i]);
+    }
+}
+
 void dump_text(const struct report *report, const struct dump_options *options, FILE *out,
                bool colour)
 {
     struct printer printer = {.report = report, .colour = colour ? &coloured : &plain, .out = out};
-    size_t count = report->thread_count;
-    CLEANUP_FREE struct fingerprint *sorted = calloc(count + 1, sizeof(*sorted));
-    CLEANUP_FREE struct group *groups = calloc(count + 1, sizeof(*groups));
-    if (!sorted || !groups) {
-        fputs("(out of memory: the stacks cannot be shown)\n", out);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        sorted[i] = (struct fingerprint){&report->threads[i], i, hash_thread(&report->threads[i])};
-    }
-    qsort(sorted, count, sizeof(*sorted), compare_fingerprints);
-    find_groups(sorted, count, !options->all_threads_listed, groups);
+    CLEANUP_FREE struct fingerprint *sorted = calloc(report->thread_count + 1, sizeof(*sorted));
+    CLEANUP_FREE struct group *groups = calloc(report->thread_count + 1, sizeof(*groups));
 
     print_process(&printer);
-    for (size_t i = 0; i < count; i++) {
-        if (groups[i].count > 0)
-            print_group(&printer, &groups[i]);
-    }
+    if (sorted && groups)
+        print_threads(&printer, !options->all_threads_listed, sorted, groups);
+    else
+        fputs("(out of memory: the stacks cannot be shown)\n", out);
     print_summary(&printer);
 }

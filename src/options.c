@@ -16,7 +16,7 @@ enum { US_PER_MS = 1000, US_PER_S = 1000000 };
 #define LONGEST_MAX_PAUSE_US (UINT64_C(60) * US_PER_S)
 #define LONGEST_TIMEOUT_US (UINT64_C(3600) * US_PER_S)
 /* The kernel's own bound on pids of a 64-bit machine (PID_MAX_LIMIT, linux/threads.h). */
-#define LARGEST_PID (4 * 1024 * 1024)
+#define LARGEST_PID 4194304
 
 /* Codes of the long options: above every character, in one range per group. */
 enum option_code {

@@ -123,9 +123,28 @@ static struct error *name_all(struct report *report, const struct stack *stacks)
 
 static void destroy_stacks(struct stack *stacks, size_t count)
 {
-    for (size_t i = 0; stacks && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         stack_deinit(&stacks[i]);
     free(stacks);
+}
+
+/* Unwinds and names; `stacks` has room for every thread. */
+static struct error *resolve_stacks(struct report *report, const struct dump_options *options,
+                                    const struct snapshot_options *how, struct stack *stacks)
+{
+    CLEANUP_UNWINDER struct unwinder *unwinder = NULL;
+    struct error *error = unwinder_create(report->snapshot, report->modules, &unwinder);
+    if (!error)
+        error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
+    if (!error)
+        error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
+    if (error)
+        return error;
+    struct symbols_options names = {.raw_names = options->raw_names,
+                                    .no_source = options->no_source,
+                                    .no_inlines = options->no_inlines};
+    error = symbols_create(report->modules, &names, &report->symbols);
+    return error ? error : name_all(report, stacks);
 }
 
 /* Everything after the snapshot: works on the copy, while the target runs. */
@@ -135,32 +154,17 @@ static struct error *resolve(struct report *report, const struct dump_options *o
     struct error *error = modules_create(report->process, report->snapshot->maps, &report->modules);
     if (error)
         return error;
-    CLEANUP_UNWINDER struct unwinder *unwinder = NULL;
-    error = unwinder_create(report->snapshot, report->modules, &unwinder);
-    if (error)
-        return error;
-
     size_t count = report->snapshot->thread_count;
     report->threads = calloc(count + 1, sizeof(*report->threads));
     struct stack *stacks = calloc(count + 1, sizeof(*stacks));
-    if (!report->threads || !stacks)
-        error = error_no_memory();
-    report->thread_count = report->threads ? count : 0;
-
-    if (!error)
-        error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
-    if (!error)
-        error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
-    if (!error) {
-        struct symbols_options names = {.raw_names = options->raw_names,
-                                        .no_source = options->no_source,
-                                        .no_inlines = options->no_inlines};
-        error = symbols_create(report->modules, &names, &report->symbols);
+    if (report->threads && stacks) {
+        report->thread_count = count;
+        error = resolve_stacks(report, options, how, stacks);
+        destroy_stacks(stacks, count);
+        return error;
     }
-    if (!error)
-        error = name_all(report, stacks);
-    destroy_stacks(stacks, count);
-    return error;
+    free(stacks);
+    return error_no_memory();
 }
 
 struct error *report_create(struct process *process, const struct dump_options *options,
