@@ -30,7 +30,7 @@ VERSION := 0.1.0
 PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev \
 	libjson-c-dev libiberty-dev zlib1g-dev uthash-dev linux-libc-dev
 PACKAGES_DEMO := redis-server redis-tools
-PACKAGES_TEST := bats bats-support bats-assert parallel jq python3-minimal nginx-light gdb elfutils \
+PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
 	clang-format mandoc
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)

@@ -1,0 +1,3 @@
+/* The same linked by mold, which lays out segments in a way of its own. */
+// BUILD: -fuse-ld=mold
+#include "tests/targets/cxx_workers.cc"
