@@ -205,9 +205,12 @@ static bool choose_address(const struct maps *maps, uint64_t size, uint64_t *ret
     bool below_stack = false;
     for (size_t i = maps->count; i-- > 1;) {
         const struct mapping *above = &maps->mappings[i];
-        below_stack |= above->path[0] == '[' && !strcmp(above->path, "[stack]");
         uint64_t gap = above->start - maps->mappings[i - 1].end;
-        if (!below_stack || above->path[0] == '[' || gap < 4 * distance + size)
+        if (!strcmp(above->path, "[stack]")) {
+            below_stack = true; /* and it grows into the gap right below it */
+            continue;
+        }
+        if (!below_stack || gap < 4 * distance + size)
             continue;
         uint64_t top = above->start - distance - random_below(distance);
         *ret = (top - size) / PAGE_BYTES * PAGE_BYTES;

@@ -468,6 +468,8 @@ static bool stack_may_have_signal_frame(const struct safepoint *safepoint,
 static const char *judge_by_call(const struct safepoint *safepoint,
                                  const struct thread_snapshot *thread)
 {
+    if (!linkmap_is_consistent(safepoint->linkmap))
+        return "running while a library is loaded or unloaded";
     if (!thread->in_syscall || !is_idle_call(thread->syscall_number))
         return "not asleep in a plain call (its C library has no unwind tables)";
     if (stack_may_have_signal_frame(safepoint, thread))
@@ -475,6 +477,10 @@ static const char *judge_by_call(const struct safepoint *safepoint,
     return NULL;
 }
 
+/*
+ * That another thread is inside dlopen is no obstacle to one whose stack is known to its end: the
+ * lock's owner runs on. So r_debug is asked only where the stack is not known.
+ */
 static const char *judge_stack(struct safepoint *safepoint, const struct thread_snapshot *thread,
                                const struct stack *stack)
 {
@@ -511,8 +517,6 @@ static struct error *judge(struct safepoint *safepoint, pid_t tid, const struct 
 const char *safepoint_judge(void *context, pid_t tid, const struct arch_regset *regset)
 {
     struct safepoint *safepoint = context;
-    if (!linkmap_is_consistent(safepoint->linkmap))
-        return "running while a library is loaded or unloaded";
     const char *reason = NULL;
     struct error *error = judge(safepoint, tid, regset, &reason);
     if (error) {
