@@ -292,6 +292,21 @@ static bool take_pause(struct console *console, int *status)
     return true;
 }
 
+/* What this end adds to the manhole's commands. */
+static void print_keys(struct console *console)
+{
+    fprintf(console->out, "keys: TAB completes commands and symbols, Ctrl-R searches the history,\n"
+                          "      Ctrl-C interrupts the running command, Ctrl-D leaves (the program "
+                          "goes on)\n");
+}
+
+static bool is_word(const char *line, const char *word)
+{
+    line += strspn(line, " \t");
+    size_t length = strlen(word);
+    return strncmp(line, word, length) == 0 && line[length + strspn(line + length, " \t")] == '\0';
+}
+
 /* Runs one line; returns true when the console is over. */
 static bool run_line(struct console *console, const char *line, int *status)
 {
@@ -313,6 +328,8 @@ static bool run_line(struct console *console, const char *line, int *status)
         say_goodbye(console, answer.text);
         return true;
     }
+    if (answer.outcome == MANHOLE_DONE && is_word(line, "help"))
+        print_keys(console);
     if (answer.outcome != MANHOLE_DONE || *answer.text)
         fprintf(console->out, "%s\n",
                 *answer.text                            ? answer.text

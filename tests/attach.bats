@@ -24,8 +24,10 @@ is_sleeping() {
     grep -q '^State:[[:space:]]S' "/proc/$1/status" && [[ $(readlink "/proc/$1/exe") != *bash ]]
 }
 
+# The threads by name. jemalloc starts background threads of its own when another thread first allocates: those
+# are redis's, not ours.
 threads_of() {
-    ls "/proc/$1/task" | wc -l
+    cat "/proc/$1"/task/*/comm | grep -v '^jemalloc_bg_thd$' | sort
 }
 
 start_redis_here() {

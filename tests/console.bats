@@ -46,10 +46,17 @@ is_sleeping() {
     [[ $(cat "/proc/$1/comm") == sleep ]] && grep -q '^State:[[:space:]]S' "/proc/$1/status"
 }
 
-# attach: opens the console of $pid and waits for its prompt.
+# attach: opens the console of $pid, waits for its prompt, and clears the screen but for it.
 attach() {
     keys "$ATTACH $pid; echo status=\$?" Enter
     await "^$pid:[a-z-]+> *$"
+    keys C-l
+    wait_until 20 is_cleared
+    tmux -S "$screen" clear-history -t 0
+}
+
+is_cleared() {
+    [[ $(tmux -S "$screen" capture-pane -p -t 0 | sed '/^$/d' | wc -l) == 1 ]]
 }
 
 @test "attaching shows the stacks, a banner and a prompt with pid and program" {
@@ -87,22 +94,21 @@ attach() {
 }
 
 @test "Ctrl-C ends a running call and gives the prompt back" {
-    start_sleeper
+    start_redis
     attach
     keys 'call sleep 1000' Enter
-    await "call sleep 1000$"
-    wait_until 20 sleeps_inside
+    wait_until 20 dump_shows 'nanosleep'
     keys C-c
-    await 'interrupted'
+    await "^$pid:redis-server> *$"
     keys 'call getpid' Enter
     await "(^|[^0-9])$pid([^0-9:]|$)"
-    assert alive "$pid"
+    redis_answers
+    run dump_shows 'nanosleep'
+    assert_failure
 }
 
-# A thread of the target besides the first is in the call.
-sleeps_inside() {
-    grep -l . "/proc/$pid"/task/*/comm | wc -l | grep -qv '^[12]$' ||
-        grep -q nanosleep "/proc/$pid"/task/*/wchan 2>/dev/null
+dump_shows() {
+    "$ATTACH" --dump "$pid" | grep -q "$1"
 }
 
 @test "Ctrl-C at the prompt clears the line and runs nothing" {
