@@ -238,7 +238,8 @@ static bool start_editor(struct console *console)
     el_set(editor, EL_EDITOR, "emacs");
     if (console->history.history)
         el_set(editor, EL_HIST, history, console->history.history);
-    el_set(editor, EL_ADDFN, "manhole-complete", "complete a command or a symbol", complete);
+    /* The wide form keeps the strings as they are; el_set would copy them and never free them. */
+    el_wset(editor, EL_ADDFN, L"manhole-complete", L"complete a command or a symbol", complete);
     el_set(editor, EL_BIND, "^I", "manhole-complete", NULL);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(editor, NULL); /* the user's own ~/.editrc may bind anew */

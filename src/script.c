@@ -95,7 +95,8 @@ static char *next_buffered(struct lines *lines)
 
 static struct error *read_more(struct lines *lines)
 {
-    memmove(lines->data, lines->data + lines->start, lines->size - lines->start);
+    if (lines->start)
+        memmove(lines->data, lines->data + lines->start, lines->size - lines->start);
     lines->size -= lines->start;
     lines->start = 0;
     /* One more byte than is read: the last line may end without a newline. */
