@@ -1,0 +1,54 @@
+/*
+ * What of the payload depends on the processor: system calls, the way into and out of code that may
+ * fault, and the registers in a signal frame. One directory per architecture beside this header
+ * defines it all; it also defines memcpy, memmove, memset, memcmp, bcmp and strlen, which compilers
+ * call on their own, so that none of ours comes from a library that the program may have replaced.
+ */
+#ifndef PAYLOAD_ARCH_ARCH_H
+#define PAYLOAD_ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * One system call, past the C library: no errno, no cancellation point, nothing interposed. Returns
+ * what the kernel returns: -4095 to -1 is a negated errno.
+ */
+long arch_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+/* The way out of a guarded call, for arch_context_escape; `sp` is 0 when there is none: before the
+   call and after it. */
+struct arch_frame {
+    volatile uintptr_t sp;
+};
+
+#define ARCH_ARGUMENTS 6
+
+/*
+ * Calls `function` with ARCH_ARGUMENTS integer arguments, on the stack that ends at `stack_top` (0:
+ * on the present one), and stores what it returned in *result. Returns 0; or 1 when a signal
+ * handler ended the call by arch_context_escape: then *result is untouched.
+ */
+int arch_guarded_call(struct arch_frame *frame, uintptr_t function,
+                      const uint64_t arguments[ARCH_ARGUMENTS], uintptr_t stack_top,
+                      uint64_t *result);
+
+/* `context` is the third argument of a signal handler: the interrupted program counter, */
+uintptr_t arch_context_pc(const void *context);
+/* and stack pointer; */
+uintptr_t arch_context_sp(const void *context);
+/* whether a system call was cut short by this signal (EINTR): the thread was waiting in it; */
+bool arch_context_in_syscall(const void *context);
+/* and the way out: when the handler returns, the guarded call of this frame returns 1. */
+void arch_context_escape(void *context, const struct arch_frame *frame);
+
+/*
+ * For rt_sigaction(2). The entry calls signals_dispatch and jumps to the handler that it names,
+ * with the arguments and the stack as the kernel left them: that handler cannot tell the
+ * difference, and nothing of ours is left on its stack.
+ */
+void arch_signal_entry(void);
+/* sa_restorer: rt_sigreturn(2), in the very bytes that unwinders look for. */
+void arch_signal_return(void);
+
+#endif

@@ -1,0 +1,104 @@
+#include "payload/thread.h"
+
+#include "payload/sys.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+
+#define BIT(signal) (1ull << ((signal)-1))
+
+/* Where the program's static thread storage does not fit beside our stack, more is tried. */
+#define LARGEST_STACK (64u << 20)
+
+uint64_t thread_blocked_signals(void)
+{
+    return ~(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGTRAP) | BIT(SIGSYS) |
+             BIT(32) | BIT(33) | BIT(34));
+}
+
+void thread_set_name(const char *name)
+{
+    SYS_CALL(SYS_prctl, PR_SET_NAME, name, 0, 0, 0, 0);
+}
+
+/*
+ * The loan's thread may have been a real-time one, or pinned: that is not for us. The process as a
+ * whole may be confined to some processors (taskset): then the first thread is, and we stay there.
+ */
+static void take_plain_scheduling(void)
+{
+    struct sched_param none = {0};
+    long policy = SYS_CALL(SYS_sched_getscheduler, 0, 0, 0, 0, 0, 0);
+    if (policy > 0 && policy != SCHED_BATCH && policy != SCHED_IDLE)
+        SYS_CALL(SYS_sched_setscheduler, 0, SCHED_OTHER, &none, 0, 0, 0);
+    unsigned long processors[128];
+    long size =
+        SYS_CALL(SYS_sched_getaffinity, sys_getpid(), sizeof(processors), processors, 0, 0, 0);
+    if (size > 0)
+        SYS_CALL(SYS_sched_setaffinity, 0, size, processors, 0, 0, 0);
+}
+
+static void *begin(void *argument)
+{
+    struct thread *thread = argument;
+    thread_set_name(thread->name);
+    take_plain_scheduling();
+    atomic_store(&thread->tid, sys_gettid());
+    thread->main(thread->argument);
+    return NULL;
+}
+
+static int create(struct thread *thread, size_t stack_size)
+{
+    if (!stack_init(&thread->stack, stack_size))
+        return ENOMEM;
+    pthread_attr_t attributes;
+    int status = pthread_attr_init(&attributes);
+    if (!status) {
+        status = pthread_attr_setstack(&attributes, stack_bottom(&thread->stack),
+                                       thread->stack.size - MEMORY_PAGE);
+        if (!status)
+            status = pthread_create(&thread->handle, &attributes, begin, thread);
+        pthread_attr_destroy(&attributes);
+    }
+    if (status)
+        stack_deinit(&thread->stack);
+    return status;
+}
+
+int thread_start(struct thread *thread, const char *name, size_t stack_size, void (*main)(void *),
+                 void *argument)
+{
+    *thread = (struct thread){.name = name, .main = main, .argument = argument};
+    uint64_t blocked = thread_blocked_signals(), before = 0;
+    SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, &before, sizeof(blocked), 0, 0);
+    int status;
+    do {
+        status = create(thread, stack_size);
+        stack_size *= 2;
+    } while (status == EINVAL && stack_size <= LARGEST_STACK);
+    SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before), 0, 0);
+    thread->started = status == 0;
+    return status;
+}
+
+void thread_join(struct thread *thread)
+{
+    if (!thread->started)
+        return;
+    pthread_join(thread->handle, NULL);
+    thread_forget(thread);
+}
+
+void thread_forget(struct thread *thread)
+{
+    stack_deinit(&thread->stack);
+    *thread = (struct thread){0};
+}
+
+bool thread_alive(const struct thread *thread)
+{
+    int tid = atomic_load(&thread->tid);
+    return !tid || SYS_CALL(SYS_tgkill, sys_getpid(), tid, 0, 0, 0, 0) != -ESRCH;
+}

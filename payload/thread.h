@@ -1,0 +1,47 @@
+/*
+ * Threads of ours: made by pthread_create, so that the C library and what the user calls find them
+ * in order, but on stacks of ours, so that nothing is left in the library's stack cache after them.
+ */
+#ifndef PAYLOAD_THREAD_H
+#define PAYLOAD_THREAD_H
+
+#include "payload/memory.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread {
+    pthread_t handle;
+    struct stack stack;
+    _Atomic int tid; /* 0 until it runs */
+    bool started;
+    const char *name;
+    void (*main)(void *);
+    void *argument;
+};
+
+/*
+ * Signals that our threads block: all but those of faults, which a blocked thread would die of, and
+ * 32 to 34: glibc's SIGCANCEL and SIGSETXID, musl's SIGSYNCCALL. The program's setuid() waits for
+ * each thread to answer them.
+ */
+uint64_t thread_blocked_signals(void);
+
+/* Starts a thread with that mask; `name` (static) is what tools show. 0 or an errno. */
+int thread_start(struct thread *thread, const char *name, size_t stack_size, void (*main)(void *),
+                 void *argument);
+
+/* Waits for its end, which must have been asked for, and frees its stack. */
+void thread_join(struct thread *thread);
+
+/* In a forked child: the thread is not there; only its stack is. */
+void thread_forget(struct thread *thread);
+
+/* True while the kernel knows it. */
+bool thread_alive(const struct thread *thread);
+
+/* Names the calling thread, at most 15 bytes (prctl(2), PR_SET_NAME). */
+void thread_set_name(const char *name);
+
+#endif
