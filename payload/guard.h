@@ -1,0 +1,58 @@
+/*
+ * The guard: code that may fault, or never end, is run so that it can be cut off. A fault in it
+ * ends it, and is reported; it does not end the process. What the code held, it keeps: memory,
+ * locks.
+ */
+#ifndef PAYLOAD_GUARD_H
+#define PAYLOAD_GUARD_H
+
+#include "payload/arch/arch.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum guard_outcome {
+    GUARD_RETURNED,
+    GUARD_FAULTED, /* by a signal: see the report */
+    GUARD_CUT,     /* by guard_cut */
+    GUARD_REFUSED, /* not run: no signal is free to cut it off with */
+};
+
+enum guard_cut_mode {
+    GUARD_CUT_ANYWHERE, /* the user's code */
+    /* Code of ours that takes the loader's lock: only while it still waits in a system call. */
+    GUARD_CUT_WAITING,
+};
+
+struct guard_report {
+    int signal, code;  /* siginfo's */
+    uintptr_t address; /* of the fault, where the signal has one */
+    uintptr_t pc, sp;  /* where it happened */
+};
+
+/* The worker thread calls this when it begins: its alternate stack, and its signal mask. */
+bool guard_enter_thread(void);
+void guard_leave_thread(void);
+
+/* Runs `function` on the calling worker. */
+enum guard_outcome guard_run(enum guard_cut_mode mode, uintptr_t function,
+                             const uint64_t arguments[ARCH_ARGUMENTS], uint64_t *result,
+                             struct guard_report *report);
+
+/* From another thread: cuts off what is running now, if anything; it may need to be said again. */
+void guard_cut(void);
+
+/* After a worker that ended inside guard_run (pthread_exit in what it called). */
+void guard_bury(void);
+
+/*
+ * The same protection from faults for a piece of work inside a signal handler, on a thread of the
+ * program, on the stack that ends at `stack_top`. The fault handlers must be in place
+ * (guard_take_faults). True when `function` returned.
+ */
+bool guard_run_in_handler(uintptr_t function, void *argument, uintptr_t stack_top);
+void guard_take_faults(void);
+void guard_give_back_faults(void);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Signal handlers of the process, borrowed for moments: during an evaluation, and while the stacks
+ * are recorded. For whatever is not ours they do what would have happened without us.
+ */
+#ifndef PAYLOAD_SIGNALS_H
+#define PAYLOAD_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A signal that nobody has a use for, as far as one can see: a real-time one, the highest whose
+ * disposition is the default. 0: none.
+ */
+int signals_choose_free(void);
+
+/* What a handler of ours does with a signal; false: it is not ours. Called inside the handler. */
+typedef bool signals_claim(int signal, const siginfo_t *info, void *context);
+
+/*
+ * Puts our handler in place. `restart`: interrupted calls go on by themselves (SA_RESTART).
+ * Takes may be nested, and are counted. Only our worker calls these, or whoever buries it.
+ */
+void signals_take(int signal, bool restart, signals_claim *claim);
+/* Puts back what was there, unless the program has put something else there meanwhile. */
+void signals_give_back(int signal);
+/*
+ * The same for a signal that we sent and that may still be pending somewhere, where it would kill
+ * once the default is back: throws it away first. (Setting a signal to be ignored discards it in
+ * all queues, also where it is blocked: POSIX sigaction, kernel/signal.c do_sigaction.)
+ */
+void signals_give_back_flushed(int signal);
+/* All that are taken: for a worker that ended without giving them back. */
+void signals_give_back_all(void);
+
+/* Threads of the program that are inside our handler at this moment. */
+unsigned signals_in_flight(void);
+
+/* The handler to jump to (0: return) and its restorer (0: as it is); see arch_signal_entry. */
+struct signal_chain {
+    uintptr_t handler, restorer;
+};
+struct signal_chain signals_dispatch(int signal, siginfo_t *info, void *context);
+
+#endif
