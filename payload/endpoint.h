@@ -1,0 +1,26 @@
+/* The socket in the file system: made without a moment in which others could use it or we could
+   delete what is not ours. */
+#ifndef PAYLOAD_ENDPOINT_H
+#define PAYLOAD_ENDPOINT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct endpoint {
+    int fd; /* listening */
+    char path[108];
+    pid_t owner; /* the process that made it: no child of it removes the file */
+    dev_t device;
+    ino_t inode;
+};
+
+/* Makes and binds it at `path` ("": /tmp/manhole-<pid>). 0, or an errno with a line in `message`.
+ */
+int endpoint_open(struct endpoint *endpoint, const char *path, char *message, size_t message_size);
+
+/* Closes it and removes the file, if it is still the one that was made. */
+void endpoint_close(struct endpoint *endpoint);
+/* Only removes the file. */
+void endpoint_unlink(const struct endpoint *endpoint);
+
+#endif

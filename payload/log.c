@@ -1,0 +1,115 @@
+#include "payload/log.h"
+
+#include "payload/sys.h"
+#include "payload/text.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 1024
+
+static struct {
+    int fd; /* 0: none (never one of ours) */
+    bool is_socket;
+    char destination[300];
+} state;
+
+/*
+ * Pipes and terminals may block a writer. Their O_NONBLOCK belongs to the open file, which the
+ * program shares: so we open the same file again for ourselves.
+ */
+static long reopen(int fd)
+{
+    char path[40];
+    text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return sys_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0);
+}
+
+static int open_descriptor(int fd)
+{
+    struct stat status;
+    long result = sys_fstat(fd, &status);
+    if (result < 0)
+        return (int)-result;
+    state.is_socket = S_ISSOCK(status.st_mode);
+    result = -1;
+    if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))
+        result = sys_move_high(reopen(fd));
+    if (result < 0)
+        result = sys_duplicate_high(fd);
+    if (result < 0)
+        return (int)-result;
+    state.fd = (int)result;
+    text_format(state.destination, sizeof(state.destination), "descriptor %d", fd);
+    return 0;
+}
+
+static int open_path(const char *path)
+{
+    long result =
+        sys_move_high(sys_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600));
+    if (result < 0)
+        return (int)-result;
+    state.fd = (int)result;
+    text_copy(state.destination, sizeof(state.destination), path);
+    return 0;
+}
+
+int log_open(int fd, const char *path, char *message, size_t message_size)
+{
+    memset(&state, 0, sizeof(state));
+    char name[16];
+    int status = 0;
+    if (*path) {
+        status = open_path(path);
+        if (status)
+            text_format(message, message_size, "log %s: cannot be opened: %s", path,
+                        text_errno(status, name));
+    } else if (fd >= 0) {
+        status = open_descriptor(fd);
+        if (status)
+            text_format(message, message_size, "log to descriptor %d: %s", fd,
+                        text_errno(status, name));
+    }
+    return status;
+}
+
+void log_close(void)
+{
+    if (state.fd)
+        sys_close(state.fd);
+    memset(&state, 0, sizeof(state));
+}
+
+const char *log_destination(void)
+{
+    return state.fd ? state.destination : "nowhere";
+}
+
+static bool would_block(void)
+{
+    struct pollfd one = {.fd = state.fd, .events = POLLOUT};
+    return sys_poll(&one, 1, 0) != 1 || !(one.revents & POLLOUT);
+}
+
+void log_line(const char *format, ...)
+{
+    if (!state.fd)
+        return;
+    struct timespec now = {0, 0};
+    SYS_CALL(SYS_clock_gettime, CLOCK_REALTIME, &now, 0, 0, 0, 0);
+    char raw[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
+    size_t used = text_format(line, 64, "Manhole[%d:%ld.%04ld]: ", sys_getpid(), (long)now.tv_sec,
+                              now.tv_nsec / 100000);
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = text_vformat(raw, sizeof(raw), format, arguments);
+    va_end(arguments);
+    used += text_sanitize(line + used, sizeof(line) - used - 1, raw, length, NULL);
+    line[used++] = '\n';
+    if (state.is_socket)
+        sys_send(state.fd, line, used);
+    else if (!would_block())
+        sys_write(state.fd, line, used); /* what cannot be written is lost: there is no log of it */
+}
