@@ -1,0 +1,45 @@
+/*
+ * What a command says: collected in a buffer and sent to the client, as text or as OUTPUT frames.
+ * The calling thread (the worker) waits for a client that does not read; after OUTPUT_STALL_MS
+ * without progress the client is given up, and `dead` stays set.
+ */
+#ifndef PAYLOAD_OUTPUT_H
+#define PAYLOAD_OUTPUT_H
+
+#include "payload/protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OUTPUT_STALL_MS 20000
+
+struct output {
+    int fd;
+    bool frames;
+    uint32_t id;  /* of the request that is answered */
+    bool dead;    /* the client is gone, or does not read */
+    bool stalled; /* dead, because it does not read */
+    size_t used;
+    char buffer[4096];
+};
+
+void output_init(struct output *output, int fd, bool frames, uint32_t id);
+
+/* False when nothing more should be said: the client is gone, or wants the command to end. */
+bool output_wanted(const struct output *output);
+
+void output_bytes(struct output *output, const void *data, size_t size);
+void output_text(struct output *output, const char *text);
+void output_format(struct output *output, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Text from elsewhere: what could act on a terminal is escaped. */
+void output_clean(struct output *output, const char *text, size_t length);
+
+/* Sends what is collected. */
+void output_flush(struct output *output);
+/* Sends one frame of any type, after what is collected. */
+void output_frame(struct output *output, enum manhole_frame_type type, const void *head,
+                  size_t head_size, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,436 @@
+#include "payload/session.h"
+
+#include "payload/log.h"
+#include "payload/memory.h"
+#include "payload/protocol.h"
+#include "payload/sys.h"
+#include "payload/text.h"
+#include "payload/worker.h"
+
+#include <string.h>
+
+/* Grows up to one request of the largest size. */
+#define INPUT_FIRST_BYTES (64u << 10)
+#define INPUT_MAX_BYTES (MANHOLE_FRAME_MAX + sizeof(struct manhole_frame) + 1)
+/* While a job runs: how often to see whether its thread is alive, and to repeat an interrupt. */
+#define WATCH_MS 200
+/* A session that ends waits so long for its job before it hangs up, and so wakes one that waits for
+   the client to read. */
+#define HANG_UP_MS 500
+
+enum mode {
+    MODE_NONE,     /* no client */
+    MODE_GREETING, /* nothing heard yet, nothing said */
+    MODE_TEXT,
+    MODE_FRAMES,
+};
+
+static struct {
+    enum mode mode;
+    int fd;
+    struct ucred peer;
+    struct arena arena;
+    uint64_t greeting_until; /* ms */
+    char *input;
+    size_t start, size, capacity; /* bytes: [start, size) of input is not yet taken */
+    size_t scanned;               /* of input: there is no newline before it */
+    bool may_upgrade;             /* nothing but the upgrade was said so far */
+    bool skipping;                /* in a line that is too long */
+    bool half_closed;             /* nothing more will come */
+    bool interrupting;            /* the running job is to end */
+    bool ending;
+    uint64_t hang_up_at; /* ms; when ending */
+    bool gone;           /* the socket is shut */
+    const char *why;
+    uint32_t job_id, bye_id; /* of the last job, of the goodbye */
+} state;
+
+bool session_active(void)
+{
+    return state.mode != MODE_NONE;
+}
+
+pid_t session_client(void)
+{
+    return state.mode == MODE_NONE || state.gone ? 0 : state.peer.pid;
+}
+
+bool session_begin(int fd, const struct ucred *peer)
+{
+    memset(&state, 0, sizeof(state));
+    state.input = memory_map(INPUT_FIRST_BYTES);
+    if (!state.input) {
+        sys_close(fd);
+        return false;
+    }
+    state.capacity = INPUT_FIRST_BYTES;
+    state.fd = fd;
+    state.peer = *peer;
+    state.mode = MODE_GREETING;
+    state.may_upgrade = true;
+    state.greeting_until = sys_now_ms() + MANHOLE_GREETING_MS;
+    return true;
+}
+
+void session_end(const char *why)
+{
+    if (state.ending)
+        return;
+    state.ending = true;
+    state.hang_up_at = sys_now_ms() + HANG_UP_MS;
+    state.why = why;
+    if (worker_busy()) {
+        state.interrupting = true;
+        worker_interrupt();
+    }
+}
+
+/* The client is gone: whoever waits for it in the worker is woken by this. */
+static void hang_up(void)
+{
+    if (!state.gone)
+        SYS_CALL(SYS_shutdown, state.fd, SHUT_RDWR, 0, 0, 0, 0);
+    state.gone = true;
+    session_end(NULL);
+}
+
+/* One attempt: a client that does not read is not waited for. */
+static void say_goodbye(void)
+{
+    const char *why = state.why ? state.why : "";
+    char text[256];
+    if (state.mode == MODE_FRAMES) {
+        struct manhole_frame header = {(uint32_t)strlen(why), MANHOLE_BYE, state.bye_id};
+        memcpy(text, &header, sizeof(header));
+        text_copy(text + sizeof(header), sizeof(text) - sizeof(header), why);
+        sys_send(state.fd, text, sizeof(header) + header.length);
+    } else if (*why) {
+        size_t size = text_format(text, sizeof(text), "%s\n", why);
+        sys_send(state.fd, text, size);
+    }
+}
+
+static void close_session(void)
+{
+    if (!state.gone)
+        say_goodbye();
+    /* shutdown: a child that the program forked may hold the descriptor too. */
+    SYS_CALL(SYS_shutdown, state.fd, SHUT_RDWR, 0, 0, 0, 0);
+    sys_close(state.fd);
+    memory_unmap(state.input, state.capacity);
+    arena_deinit(&state.arena);
+    state.mode = MODE_NONE;
+    log_line("DONE.");
+    log_line("Cleaned up.");
+}
+
+void session_forget(void)
+{
+    if (state.mode == MODE_NONE)
+        return;
+    sys_close(state.fd);
+    memory_unmap(state.input, state.capacity);
+    arena_deinit(&state.arena);
+    state.mode = MODE_NONE;
+}
+
+/* --- Input. --- */
+
+/* Room for one more request; the buffer stays where it is while a job may read from it. */
+static bool make_room(void)
+{
+    if (state.start && !worker_busy()) {
+        memmove(state.input, state.input + state.start, state.size - state.start);
+        state.size -= state.start;
+        state.scanned -= state.scanned < state.start ? state.scanned : state.start;
+        state.start = 0;
+    }
+    if (state.size < state.capacity)
+        return true;
+    if (worker_busy() || state.capacity >= INPUT_MAX_BYTES)
+        return false;
+    size_t larger = 2 * state.capacity < INPUT_MAX_BYTES ? 2 * state.capacity : INPUT_MAX_BYTES;
+    char *input = memory_grow(state.input, state.capacity, larger);
+    if (!input)
+        return false;
+    state.input = input;
+    state.capacity = larger;
+    return true;
+}
+
+static void receive(void)
+{
+    while (!state.half_closed && !state.gone && make_room()) {
+        long got = sys_recv(state.fd, state.input + state.size, state.capacity - state.size);
+        if (got > 0)
+            state.size += (size_t)got;
+        else if (got == 0)
+            state.half_closed = true;
+        else if (got == -EAGAIN)
+            return;
+        else if (got != -EINTR)
+            hang_up();
+    }
+}
+
+static void give(enum job_kind kind, uint32_t id, const char *data, size_t size)
+{
+    struct job job = {
+        .kind = kind,
+        .fd = state.fd,
+        .frames = state.mode == MODE_FRAMES,
+        .id = id,
+        .data = data,
+        .size = size,
+        .client = state.peer.pid,
+        .arena = &state.arena,
+    };
+    state.interrupting = false;
+    state.job_id = id;
+    worker_give(&job);
+}
+
+/* The upgrade line, whole: then it is taken. `maybe` is set when it may still become one. */
+static bool take_upgrade(bool *maybe)
+{
+    size_t size = state.size - state.start, whole = strlen(MANHOLE_UPGRADE);
+    size_t part = size < whole ? size : whole;
+    *maybe = false;
+    if (!state.may_upgrade || memcmp(state.input + state.start, MANHOLE_UPGRADE, part) != 0)
+        return false;
+    *maybe = size < whole;
+    if (*maybe)
+        return false;
+    state.start += whole;
+    state.scanned = state.start;
+    state.may_upgrade = false;
+    state.mode = MODE_FRAMES;
+    give(JOB_UPGRADE, 0, NULL, 0);
+    return true;
+}
+
+static void greet(void)
+{
+    bool maybe;
+    if (take_upgrade(&maybe))
+        return;
+    bool spoke = state.size > state.start && !maybe;
+    if (!spoke && !state.half_closed && sys_now_ms() < state.greeting_until)
+        return;
+    state.mode = MODE_TEXT;
+    give(JOB_BANNER, 0, NULL, 0);
+}
+
+/* The length of the next line, or SIZE_MAX when it is not there in full yet. */
+static size_t find_line(void)
+{
+    if (state.scanned < state.start)
+        state.scanned = state.start;
+    for (; state.scanned < state.size; state.scanned++)
+        if (state.input[state.scanned] == '\n')
+            return state.scanned - state.start;
+    return SIZE_MAX;
+}
+
+/* A line beyond the limit is thrown away as it comes. */
+static void skip_line(void)
+{
+    static const char complaint[] = "the line is too long (more than 1048576 bytes): not run";
+    size_t length = find_line();
+    state.skipping = length == SIZE_MAX && !state.half_closed;
+    state.start = length == SIZE_MAX ? state.size : state.start + length + 1;
+    if (!state.skipping)
+        give(JOB_REFUSE, 0, complaint, sizeof(complaint) - 1);
+}
+
+static void next_line(void)
+{
+    bool maybe;
+    if (state.skipping) {
+        skip_line();
+        return;
+    }
+    if (take_upgrade(&maybe) || (maybe && !state.half_closed))
+        return;
+    size_t length = find_line();
+    size_t left = state.size - state.start;
+    if (length > MANHOLE_FRAME_MAX && left > MANHOLE_FRAME_MAX) {
+        skip_line();
+        return;
+    }
+    if (length == SIZE_MAX && !(state.half_closed && left)) {
+        if (state.half_closed)
+            session_end("goodbye");
+        return;
+    }
+    const char *line = state.input + state.start;
+    state.start += length == SIZE_MAX ? left : length + 1;
+    state.may_upgrade = false;
+    give(JOB_RUN, 0, line, length == SIZE_MAX ? left : length);
+}
+
+/* --- Frames. --- */
+
+/* The frame at `offset` of the input; false when it is not there in full. */
+static bool look_at_frame(size_t offset, struct manhole_frame *frame)
+{
+    if (state.size - offset < sizeof(*frame))
+        return false;
+    memcpy(frame, state.input + offset, sizeof(*frame));
+    if (frame->length > MANHOLE_FRAME_MAX) {
+        session_end("protocol error: a frame is larger than the maximum");
+        return false;
+    }
+    return state.size - offset - sizeof(*frame) >= frame->length;
+}
+
+static void next_frame(void)
+{
+    struct manhole_frame frame;
+    if (!look_at_frame(state.start, &frame)) {
+        if (state.half_closed)
+            session_end(state.size > state.start ? "protocol error: a frame is cut short"
+                                                 : "goodbye");
+        return;
+    }
+    const char *data = state.input + state.start + sizeof(frame);
+    state.start += sizeof(frame) + frame.length;
+    switch (frame.type) {
+    case MANHOLE_RUN:
+        give(JOB_RUN, frame.id, data, frame.length);
+        return;
+    case MANHOLE_READ:
+        give(JOB_READ, frame.id, data, frame.length);
+        return;
+    case MANHOLE_COMPLETE:
+        give(JOB_COMPLETE, frame.id, data, frame.length);
+        return;
+    case MANHOLE_INTERRUPT: /* of what has ended meanwhile */
+        return;
+    case MANHOLE_DETACH:
+        state.bye_id = frame.id;
+        session_end("goodbye");
+        return;
+    default:
+        session_end("protocol error: a frame of unknown type");
+        return;
+    }
+}
+
+/* While a job runs: an interrupt is meant for it, wherever it stands in the queue. */
+static void look_for_interrupt(void)
+{
+    struct manhole_frame frame;
+    for (size_t offset = state.start; !state.ending && look_at_frame(offset, &frame);
+         offset += sizeof(frame) + frame.length) {
+        if (frame.type == MANHOLE_DETACH) {
+            state.bye_id = frame.id;
+            session_end("goodbye");
+        }
+        if (frame.type != MANHOLE_INTERRUPT)
+            continue;
+        size_t whole = sizeof(frame) + frame.length;
+        memmove(state.input + offset, state.input + offset + whole, state.size - offset - whole);
+        state.size -= whole;
+        state.interrupting = true;
+        worker_interrupt();
+        return;
+    }
+}
+
+/* --- The steps. --- */
+
+static void bury_worker(void)
+{
+    log_line("the console's thread was ended by what it called; another takes its place");
+    int status = worker_replace();
+    if (status) {
+        session_end("the console's thread ended, and another could not be made");
+        return;
+    }
+    static const char complaint[] =
+        "the function ended its thread (pthread_exit); another has taken its place";
+    if (!state.ending)
+        give(JOB_REFUSE, state.job_id, complaint, sizeof(complaint) - 1);
+}
+
+static void take_result(void)
+{
+    enum job_result result;
+    if (!worker_take_result(&result))
+        return;
+    if (result == JOB_QUIT) {
+        state.bye_id = state.job_id;
+        session_end("goodbye");
+    }
+    if (result == JOB_STALLED)
+        log_line("the client does not read: dropped");
+    if (result == JOB_LOST || result == JOB_STALLED)
+        hang_up();
+}
+
+static void start_next(void)
+{
+    size_t before = SIZE_MAX;
+    /* Some input starts no job: go on while there is progress. */
+    while (!worker_busy() && !state.ending && before != state.size - state.start) {
+        before = state.size - state.start;
+        if (state.mode == MODE_GREETING)
+            greet();
+        else if (state.mode == MODE_TEXT)
+            next_line();
+        else
+            next_frame();
+    }
+}
+
+struct pollfd session_events(void)
+{
+    struct pollfd events = {.fd = -1};
+    if (state.mode == MODE_NONE || state.gone)
+        return events;
+    events.fd = state.fd; /* POLLHUP comes in any case */
+    bool room = state.size < state.capacity ||
+                (!worker_busy() && (state.start || state.capacity < INPUT_MAX_BYTES));
+    if (!state.half_closed && room)
+        events.events = POLLIN;
+    return events;
+}
+
+long session_timeout(void)
+{
+    if (state.mode == MODE_NONE)
+        return -1;
+    if (worker_busy())
+        return WATCH_MS;
+    if (state.mode != MODE_GREETING)
+        return -1;
+    uint64_t now = sys_now_ms();
+    return now >= state.greeting_until ? 0 : (long)(state.greeting_until - now);
+}
+
+void session_step(short events)
+{
+    if (state.mode == MODE_NONE)
+        return;
+    if (events & (POLLHUP | POLLERR | POLLNVAL))
+        hang_up();
+    if (events & POLLIN)
+        receive();
+    if (worker_is_dead())
+        bury_worker();
+    take_result();
+    if (worker_busy()) {
+        if (state.mode == MODE_FRAMES)
+            look_for_interrupt();
+        if (state.interrupting)
+            worker_interrupt();
+        if (state.ending && sys_now_ms() >= state.hang_up_at)
+            hang_up();
+        return;
+    }
+    if (!state.ending)
+        start_next();
+    if (state.ending && !worker_busy())
+        close_session();
+}

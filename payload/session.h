@@ -1,0 +1,35 @@
+/*
+ * One client: its greeting, its lines or frames, in the order in which they came, one job of the
+ * worker after the other. All of it belongs to the listener's thread; nothing here waits.
+ */
+#ifndef PAYLOAD_SESSION_H
+#define PAYLOAD_SESSION_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* True from session_begin until all that the client started has ended. */
+bool session_active(void);
+/* Pid of the client; 0: it is gone, what it ran is not. */
+pid_t session_client(void);
+
+/* Takes the descriptor. False (and closed): no memory. */
+bool session_begin(int fd, const struct ucred *peer);
+
+/* Asks for the session to end; `why` (static, or NULL) is what the client is told. */
+void session_end(const char *why);
+
+/* What to wait for; `fd` is -1 when there is nothing. */
+struct pollfd session_events(void);
+/* How long to wait at most, ms; -1: without limit. */
+long session_timeout(void);
+/* To be called after each wait. */
+void session_step(short events);
+
+/* In a forked child: closes what it inherited. */
+void session_forget(void);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * The worker: the thread that does what a client asks for, one job at a time. It sleeps when there
+ * is none, so that the listener can answer others, see the client leave, and cut a job off.
+ */
+#ifndef PAYLOAD_WORKER_H
+#define PAYLOAD_WORKER_H
+
+#include "payload/memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum job_kind {
+    JOB_BANNER,   /* text: the banner and the first prompt */
+    JOB_UPGRADE,  /* frames: MANHOLE_UPGRADED and HELLO */
+    JOB_RUN,      /* a command line */
+    JOB_READ,     /* a struct manhole_range */
+    JOB_COMPLETE, /* a partial line */
+    JOB_REFUSE,   /* something wrong with the request: `data` says what */
+    JOB_STOP,     /* the worker ends */
+};
+
+struct job {
+    enum job_kind kind;
+    int fd;
+    bool frames;
+    uint32_t id;
+    const char *data; /* not terminated; must stay until the job is done */
+    size_t size;
+    pid_t client;
+    struct arena *arena; /* memory that lives as long as the session */
+};
+
+enum job_result {
+    JOB_DONE,
+    JOB_QUIT,    /* the client wants to leave */
+    JOB_LOST,    /* the client is gone */
+    JOB_STALLED, /* the client does not read */
+    JOB_DIED,    /* the worker ended with it (pthread_exit): it must be buried */
+};
+
+/* Starts the thread; `wake_fd` is an eventfd(2) that is written when a job is done. 0 or errno. */
+int worker_start(int wake_fd);
+/* Joins it; JOB_STOP must have been given. */
+void worker_join(void);
+/* In a forked child. */
+void worker_forget(void);
+
+/* For the listener: gives a job; the worker must be idle. */
+void worker_give(const struct job *job);
+bool worker_busy(void);
+/* True when the last job is done: its result, once. */
+bool worker_take_result(enum job_result *result);
+/* Asks the running job to end; to be repeated while it does not. */
+void worker_interrupt(void);
+/* True when the thread is gone though a job runs. Buries it and starts another: 0 or errno. */
+bool worker_is_dead(void);
+int worker_replace(void);
+pid_t worker_tid(void);
+
+/* For the worker itself: the running job was asked to end. */
+bool worker_interrupted(void);
+
+#endif
