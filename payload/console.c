@@ -1,0 +1,343 @@
+#include "payload/console.h"
+
+#include "payload/log.h"
+#include "payload/symbols.h"
+#include "payload/sys.h"
+#include "payload/text.h"
+
+#include <string.h>
+
+/* Lines up to this size are copied to the worker's stack, longer ones to pages of their own. */
+#define SHORT_LINE 2048
+
+static void command_help(struct request *request, const char *arguments);
+
+static void command_log(struct request *request, const char *arguments)
+{
+    if (!*arguments) {
+        output_text(request->output, "the log goes to ");
+        output_clean(request->output, log_destination(), strlen(log_destination()));
+        output_text(request->output, "\n");
+        return;
+    }
+    log_line("%s", arguments);
+}
+
+static void command_quit(struct request *request, const char *arguments)
+{
+    (void)arguments;
+    request->quit = true;
+}
+
+static const struct command commands[] = {
+    {"help", "[COMMAND]", "what there is, or more about one command", NULL, command_help},
+    {"bt", "[TID]", "the stacks of all threads, or of one, as each thread sees its own",
+     "Each thread is sent a real-time signal and records its stack in the handler, which may end "
+     "a\n"
+     "system call of it with EINTR (epoll_wait does). A thread that blocks the signal, or waits "
+     "for\n"
+     "signals itself, is left alone. 'manhole-attach --dump' looks from outside and disturbs "
+     "none.\n",
+     command_bt},
+    {"threads", "", "all threads: id, name, state, and the system call they are in", NULL,
+     command_threads},
+    {"maps", "", "the memory map", NULL, command_maps},
+    {"fds", "", "the open descriptors", NULL, command_fds},
+    {"env", "", "the environment, as it is now", NULL, command_env},
+    {"read", "ADDRESS LENGTH", "a dump of memory; what cannot be read is said, and hurts nobody",
+     NULL, command_read},
+    {"sym", "NAME|ADDRESS", "where a symbol is, or what is at an address",
+     "NAME is looked up in the dynamic symbol tables of all that is loaded, in load order. Static\n"
+     "functions are not in them.\n",
+     command_sym},
+    {"call", "NAME|ADDRESS [ARGUMENT]...", "calls a function with up to 6 arguments",
+     "An argument is an integer (12, 0x1f, -1), a character ('a', '\\n'), a string (\"hello\\n\", "
+     "which\n"
+     "stays where it is until you leave) or a symbol, whose address it is. The result is shown as "
+     "a\n"
+     "signed number, in hex, and as a string or symbol if it looks like one. The function runs on "
+     "a\n"
+     "thread of the manhole. A fault in it ends the call, not the process; Ctrl-C of "
+     "manhole-attach\n"
+     "and hanging up cut it off, but what it held by then, a lock say, stays held. What it prints\n"
+     "goes where the program's output goes, when the program flushes it ('call fflush 0').\n"
+     "A function that calls exit() ends the process.\n",
+     command_call},
+    {"log", "[MESSAGE]", "writes a line to the manhole's log, or says where that goes", NULL,
+     command_log},
+    {"quit", "", "leaves; the program goes on", NULL, command_quit},
+    {"exit", "", "the same", NULL, command_quit},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+void request_fail(struct request *request, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    text_vformat(request->text, sizeof(request->text), format, arguments);
+    va_end(arguments);
+    if (request->result.outcome == MANHOLE_DONE)
+        request->result.outcome = MANHOLE_FAILED;
+}
+
+/* The next word of a line, cut if it is too long; returns what comes after it and the blanks. */
+static const char *take_word(const char *line, char *word, size_t size)
+{
+    size_t length = 0;
+    while (line[length] && !text_is_blank(line[length]))
+        length++;
+    text_format(word, size, "%.*s", (int)length, line);
+    return text_skip_blanks(line + length);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (text_equal(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+static void unknown_command(struct request *request, const char *name)
+{
+    char clean[160];
+    clean[text_sanitize(clean, sizeof(clean) - 1, name, strlen(name), NULL)] = '\0';
+    request->result.outcome = MANHOLE_UNKNOWN;
+    request_fail(request, "no such command: '%s'; 'help' lists them", clean);
+}
+
+static void command_help(struct request *request, const char *arguments)
+{
+    struct output *output = request->output;
+    char name[64];
+    take_word(arguments, name, sizeof(name));
+    const struct command *command = find_command(name);
+    if (command) {
+        output_format(output, "%s %s\n    %s\n", command->name, command->arguments,
+                      command->summary);
+        if (command->details)
+            output_text(output, command->details);
+        return;
+    }
+    if (*name) {
+        unknown_command(request, name);
+        return;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char usage[64];
+        text_format(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
+        output_format(output, "%-32s %s\n", usage, commands[i].summary);
+    }
+}
+
+void request_explain(struct request *request, enum guard_outcome outcome,
+                     const struct guard_report *report, const char *what)
+{
+    char where[512], name[16];
+    switch (outcome) {
+    case GUARD_RETURNED:
+        return;
+    case GUARD_REFUSED:
+        request_fail(request, "%s: not run: no real-time signal is free to cut it off with", what);
+        return;
+    case GUARD_CUT:
+        request->result.outcome = MANHOLE_INTERRUPTED;
+        request_fail(request,
+                     "%s: cut off where it was; what it held, a lock say, it may have left held",
+                     what);
+        return;
+    case GUARD_FAULTED:
+        request->result.outcome = MANHOLE_FAULTED;
+        request->result.signal = report->signal;
+        symbols_describe_address(report->pc, where, sizeof(where));
+        if (report->code > 0 && (report->signal == SIGSEGV || report->signal == SIGBUS))
+            request_fail(request, "%s: ended by %s at address 0x%lx, in %s", what,
+                         text_signal(report->signal, name), report->address, where);
+        else
+            request_fail(request, "%s: ended by %s in %s", what, text_signal(report->signal, name),
+                         where);
+        return;
+    }
+}
+
+/* --- Jobs. --- */
+
+static void process_name(char *name, size_t size)
+{
+    char raw[32];
+    long fd = sys_move_high(sys_open("/proc/self/comm", O_RDONLY, 0));
+    long length = fd < 0 ? 0 : sys_read((int)fd, raw, sizeof(raw));
+    if (fd >= 0)
+        sys_close((int)fd);
+    if (length > 0 && raw[length - 1] == '\n')
+        length--;
+    name[text_sanitize(name, size - 1, raw, length > 0 ? (size_t)length : 0, NULL)] = '\0';
+}
+
+static size_t banner(char *buffer, size_t size)
+{
+    char name[80];
+    process_name(name, sizeof(name));
+    return text_format(buffer, size,
+                       "manhole %s in process %d (%s); 'help' lists the commands, 'quit' leaves\n",
+                       MANHOLE_VERSION_TEXT, sys_getpid(), name);
+}
+
+static void prompt(struct output *output)
+{
+    char name[80];
+    process_name(name, sizeof(name));
+    output_format(output, "%d:%s> ", sys_getpid(), name);
+}
+
+static void greet(const struct job *job, struct output *output)
+{
+    char text[256];
+    size_t size = banner(text, sizeof(text));
+    if (job->kind == JOB_UPGRADE) {
+        output->frames = false;
+        output_text(output, MANHOLE_UPGRADED);
+        output_flush(output);
+        output->frames = true;
+        output_frame(output, MANHOLE_HELLO, NULL, 0, text, size);
+        return;
+    }
+    output_bytes(output, text, size);
+    prompt(output);
+    output_flush(output);
+}
+
+/* The outcome, however it came about. */
+static void finish(struct request *request)
+{
+    struct output *output = request->output;
+    if (worker_interrupted() && request->result.outcome == MANHOLE_DONE) {
+        request->result.outcome = MANHOLE_INTERRUPTED;
+        request_fail(request, "interrupted");
+    }
+    size_t size = strlen(request->text);
+    if (output->frames) {
+        output_frame(output, MANHOLE_RESULT, &request->result, sizeof(request->result),
+                     request->text, size);
+        return;
+    }
+    if (size) {
+        output_bytes(output, request->text, size);
+        output_text(output, "\n");
+    }
+    prompt(output);
+    output_flush(output);
+}
+
+static void run_command(struct request *request, const char *line)
+{
+    char name[64];
+    const char *arguments = take_word(text_skip_blanks(line), name, sizeof(name));
+    if (!*name)
+        return;
+    const struct command *command = find_command(name);
+    if (command)
+        command->run(request, arguments);
+    else
+        unknown_command(request, name);
+}
+
+/* The line, ended by NUL and without blanks at its end. */
+static void run_line(struct request *request)
+{
+    const struct job *job = request->job;
+    size_t size = job->size;
+    while (size && (text_is_blank(job->data[size - 1]) || job->data[size - 1] == '\r'))
+        size--;
+    for (size_t i = 0; i < size; i++) {
+        if (!job->data[i]) {
+            request_fail(request, "the line contains a NUL byte, and was not run");
+            return;
+        }
+    }
+    char brief[SHORT_LINE];
+    char *line = size < sizeof(brief) ? brief : memory_map(size + 1);
+    if (!line) {
+        request_fail(request, "no memory for a line of %zu bytes", size);
+        return;
+    }
+    memcpy(line, job->data, size);
+    line[size] = '\0';
+    run_command(request, line);
+    if (line != brief)
+        memory_unmap(line, size + 1);
+}
+
+static void complete(struct request *request)
+{
+    const struct job *job = request->job;
+    char line[64];
+    text_format(line, sizeof(line), "%.*s", (int)(job->size < 63 ? job->size : 63), job->data);
+    const char *word = text_skip_blanks(line);
+    if (text_begins(word, "help "))
+        word = text_skip_blanks(word + 5);
+    if (text_find(word, ' ') || text_find(word, '\t'))
+        return;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (text_begins(commands[i].name, word))
+            output_format(request->output, "%s\n", commands[i].name);
+}
+
+static void read_range(struct request *request)
+{
+    struct manhole_range range;
+    if (request->job->size != sizeof(range)) {
+        request_fail(request, "a range is %zu bytes, not %zu", sizeof(range), request->job->size);
+        return;
+    }
+    memcpy(&range, request->job->data, sizeof(range));
+    if (range.size > MANHOLE_FRAME_MAX)
+        range.size = MANHOLE_FRAME_MAX;
+    char *bytes = range.size ? memory_map(range.size) : NULL;
+    size_t got = bytes ? memory_read(range.address, bytes, range.size) : 0;
+    if (got)
+        output_frame(request->output, MANHOLE_DATA, NULL, 0, bytes, got);
+    else
+        request_fail(request, "0x%lx: not readable", range.address);
+    memory_unmap(bytes, range.size);
+    if (got)
+        request->job = NULL; /* answered */
+}
+
+static enum job_result result_of(const struct request *request, const struct output *output)
+{
+    if (output->dead)
+        return output->stalled ? JOB_STALLED : JOB_LOST;
+    return request->quit ? JOB_QUIT : JOB_DONE;
+}
+
+enum job_result console_run(const struct job *job)
+{
+    struct output output;
+    output_init(&output, job->fd, job->frames, job->id);
+    struct request request = {.job = job, .output = &output};
+    switch (job->kind) {
+    case JOB_BANNER:
+    case JOB_UPGRADE:
+        greet(job, &output);
+        return result_of(&request, &output);
+    case JOB_RUN:
+        run_line(&request);
+        break;
+    case JOB_READ:
+        read_range(&request);
+        break;
+    case JOB_COMPLETE:
+        complete(&request);
+        break;
+    case JOB_REFUSE:
+        request_fail(&request, "%.*s", (int)job->size, job->data);
+        break;
+    case JOB_STOP:
+        break;
+    }
+    if (request.job && !request.quit)
+        finish(&request);
+    output_flush(&output);
+    return result_of(&request, &output);
+}

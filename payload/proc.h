@@ -1,0 +1,38 @@
+/* /proc of this process, read without the C library. */
+#ifndef PAYLOAD_PROC_H
+#define PAYLOAD_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads a file, cut at size - 1 bytes, ended by NUL; bytes read, or a negated errno. */
+long proc_read(const char *path, char *buffer, size_t size);
+
+/*
+ * Calls `each` for every entry of a directory of /proc whose name is a number; stops when it
+ * returns false. 0 or a negated errno.
+ */
+long proc_each_number(const char *path, bool (*each)(int number, void *context), void *context);
+
+/* /proc/self/task/TID/<what>, as proc_read. */
+long proc_read_thread(pid_t tid, const char *what, char *buffer, size_t size);
+
+/* The value of a line "Name:<tab>value" in the text of a status file as a hexadecimal number. */
+bool proc_status_mask(const char *status, const char *name, uint64_t *ret);
+
+struct proc_thread {
+    char name[64]; /* safe for a terminal */
+    char state;    /* R S D T t Z X, '?' */
+    long call;     /* number of the system call it is in; -1: none, -2: it runs, -3: not known */
+    uint64_t arguments[6];
+};
+
+/* False when the thread is gone. */
+bool proc_look_at_thread(pid_t tid, struct proc_thread *ret);
+
+/* True for the threads of the manhole itself. */
+bool proc_is_own_thread(pid_t tid);
+
+#endif

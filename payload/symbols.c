@@ -1,0 +1,316 @@
+#include "payload/symbols.h"
+
+#include "payload/guard.h"
+#include "payload/sys.h"
+#include "payload/text.h"
+
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+
+#define HIDDEN_VERSION 0x8000 /* of a DT_VERSYM entry: not the default one */
+
+/* The dynamic symbol table of one module, where it is mapped. */
+struct table {
+    uintptr_t base;
+    const ElfW(Sym) * symbols;
+    const char *names;
+    const uint16_t *versions;
+    const uint32_t *hash, *gnu_hash;
+};
+
+/* glibc relocates d_ptr in place (except in the vDSO), musl never does. */
+static const void *pointer_of(uintptr_t base, ElfW(Addr) value)
+{
+    return (const void *)(value < base ? base + value : value);
+}
+
+static bool table_init(struct table *table, const struct dl_phdr_info *info)
+{
+    *table = (struct table){.base = info->dlpi_addr};
+    const ElfW(Dyn) *entry = NULL;
+    for (size_t i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            entry = (const void *)(table->base + info->dlpi_phdr[i].p_vaddr);
+    if (!entry)
+        return false;
+    for (; entry->d_tag != DT_NULL; entry++) {
+        const void *pointer = pointer_of(table->base, entry->d_un.d_ptr);
+        if (entry->d_tag == DT_SYMTAB)
+            table->symbols = pointer;
+        else if (entry->d_tag == DT_STRTAB)
+            table->names = pointer;
+        else if (entry->d_tag == DT_VERSYM)
+            table->versions = pointer;
+        else if (entry->d_tag == DT_HASH)
+            table->hash = pointer;
+        else if (entry->d_tag == DT_GNU_HASH)
+            table->gnu_hash = pointer;
+    }
+    return table->symbols && table->names && (table->hash || table->gnu_hash);
+}
+
+/* DT_GNU_HASH does not say how many symbols there are: the last chain ends with the last one. */
+static size_t gnu_count(const uint32_t *gnu_hash)
+{
+    uint32_t bucket_count = gnu_hash[0], first = gnu_hash[1], words = gnu_hash[2];
+    const uint32_t *buckets = gnu_hash + 4 + words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    const uint32_t *chains = buckets + bucket_count;
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < bucket_count; i++)
+        if (buckets[i] > last)
+            last = buckets[i];
+    if (last < first)
+        return first;
+    while (!(chains[last - first] & 1))
+        last++;
+    return last + 1;
+}
+
+static size_t symbol_count(const struct table *table)
+{
+    return table->hash ? table->hash[1] : gnu_count(table->gnu_hash);
+}
+
+static enum symbol_kind kind_of(const ElfW(Sym) * symbol)
+{
+    switch (ELF64_ST_TYPE(symbol->st_info)) {
+    case STT_FUNC:
+        return SYMBOL_FUNCTION;
+    case STT_OBJECT:
+    case STT_COMMON:
+        return SYMBOL_OBJECT;
+    case STT_GNU_IFUNC:
+        return SYMBOL_IFUNC;
+    case STT_TLS:
+        return SYMBOL_TLS;
+    default:
+        return SYMBOL_OTHER;
+    }
+}
+
+static void copy_symbol(const struct table *table, const ElfW(Sym) * from, struct symbol *to)
+{
+    to->kind = kind_of(from);
+    to->address =
+        from->st_value + (to->kind == SYMBOL_TLS || from->st_shndx == SHN_ABS ? 0 : table->base);
+    to->size = from->st_size;
+    text_copy(to->name, sizeof(to->name), table->names + from->st_name);
+}
+
+static void module_name(const struct dl_phdr_info *info, char *to, size_t size)
+{
+    const char *name = info->dlpi_name ? info->dlpi_name : "";
+    char path[512];
+    if (!*name) { /* the program itself */
+        long length = sys_readlink("/proc/self/exe", path, sizeof(path) - 1);
+        path[length > 0 ? length : 0] = '\0';
+        name = length > 0 ? path : "program";
+    }
+    char base[128];
+    text_copy(base, sizeof(base), text_base_name(name));
+    to[text_sanitize(to, size - 1, base, strlen(base), NULL)] = '\0';
+}
+
+/* --- By name. --- */
+
+struct name_search {
+    const char *name;
+    uint32_t gnu_hash, hash;
+    struct symbol *hits;
+    size_t count;
+    struct symbol own; /* ours comes last: nobody means it when there is another */
+    bool found_own;
+};
+
+/* The two hash functions: ELF gABI chapter 5, and DT_GNU_HASH's (djb2). */
+static void hash_name(struct name_search *search)
+{
+    search->gnu_hash = 5381;
+    for (const unsigned char *c = (const unsigned char *)search->name; *c; c++) {
+        search->gnu_hash = search->gnu_hash * 33 + *c;
+        search->hash = (search->hash << 4) + *c;
+        uint32_t high = search->hash & 0xf0000000;
+        search->hash = (search->hash ^ high >> 24) & ~high;
+    }
+}
+
+static bool is_definition(const struct table *table, uint32_t index, const char *name)
+{
+    const ElfW(Sym) *symbol = &table->symbols[index];
+    if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
+        return false;
+    if (table->versions && table->versions[index] & HIDDEN_VERSION)
+        return false;
+    return text_equal(table->names + symbol->st_name, name);
+}
+
+static const ElfW(Sym) * look_up_gnu(const struct table *table, const struct name_search *search)
+{
+    uint32_t bucket_count = table->gnu_hash[0], first = table->gnu_hash[1];
+    const uint32_t *buckets =
+        table->gnu_hash + 4 + table->gnu_hash[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    const uint32_t *chains = buckets + bucket_count;
+    uint32_t index = bucket_count ? buckets[search->gnu_hash % bucket_count] : 0;
+    if (index < first)
+        return NULL;
+    for (;; index++) {
+        uint32_t hash = chains[index - first];
+        if ((hash | 1) == (search->gnu_hash | 1) && is_definition(table, index, search->name))
+            return &table->symbols[index];
+        if (hash & 1)
+            return NULL;
+    }
+}
+
+static const ElfW(Sym) * look_up(const struct table *table, const struct name_search *search)
+{
+    if (table->gnu_hash)
+        return look_up_gnu(table, search);
+    uint32_t bucket_count = table->hash[0];
+    const uint32_t *chains = table->hash + 2 + bucket_count;
+    uint32_t index = bucket_count ? table->hash[2 + search->hash % bucket_count] : 0;
+    for (; index; index = chains[index])
+        if (is_definition(table, index, search->name))
+            return &table->symbols[index];
+    return NULL;
+}
+
+static bool contains(const struct dl_phdr_info *info, uintptr_t address)
+{
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD &&
+            address - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
+            return true;
+    }
+    return false;
+}
+
+static int search_name(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    struct name_search *search = argument;
+    struct table table;
+    if (!table_init(&table, info))
+        return 0;
+    const ElfW(Sym) *found = look_up(&table, search);
+    if (!found)
+        return 0;
+    bool is_own = contains(info, (uintptr_t)search_name);
+    search->found_own |= is_own;
+    struct symbol *hit = is_own ? &search->own : &search->hits[search->count++];
+    copy_symbol(&table, found, hit);
+    module_name(info, hit->module, sizeof(hit->module));
+    return search->count == SYMBOLS_MAX_HITS;
+}
+
+size_t symbols_by_name(const char *name, struct symbol hits[SYMBOLS_MAX_HITS])
+{
+    struct name_search search = {.name = name, .hits = hits};
+    hash_name(&search);
+    dl_iterate_phdr(search_name, &search);
+    if (search.found_own && search.count < SYMBOLS_MAX_HITS)
+        hits[search.count++] = search.own;
+    return search.count;
+}
+
+/* --- By address. --- */
+
+struct address_search {
+    const uintptr_t *addresses;
+    size_t count;
+    struct place *places;
+};
+
+static unsigned underscores(const char *name)
+{
+    unsigned count = 0;
+    while (name[count] == '_')
+        count++;
+    return count;
+}
+
+/* Of several names for one address, the plainest: malloc, not __libc_malloc. */
+static bool is_better(const struct table *table, const ElfW(Sym) * one, const ElfW(Sym) * best)
+{
+    if (!best || one->st_value != best->st_value)
+        return !best || one->st_value > best->st_value;
+    return underscores(table->names + one->st_name) < underscores(table->names + best->st_name);
+}
+
+static const ElfW(Sym) * symbol_at(const struct table *table, size_t count, uintptr_t address)
+{
+    const ElfW(Sym) *best = NULL;
+    for (size_t i = 1; i < count; i++) {
+        const ElfW(Sym) *symbol = &table->symbols[i];
+        enum symbol_kind kind = kind_of(symbol);
+        if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS || kind == SYMBOL_TLS)
+            continue;
+        uintptr_t offset = address - (table->base + symbol->st_value);
+        if ((offset < symbol->st_size || (offset == 0 && symbol->st_size == 0)) &&
+            is_better(table, symbol, best))
+            best = symbol;
+    }
+    return best;
+}
+
+static int search_addresses(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    struct address_search *search = argument;
+    struct table table;
+    bool has_table = false;
+    size_t symbols = 0;
+    for (size_t i = 0; i < search->count; i++) {
+        struct place *place = &search->places[i];
+        uintptr_t address = search->addresses[i];
+        if (place->in_module || !contains(info, address))
+            continue;
+        if (!symbols && !has_table) {
+            has_table = table_init(&table, info);
+            symbols = has_table ? symbol_count(&table) : 0;
+        }
+        place->in_module = true;
+        place->module_base = info->dlpi_addr;
+        module_name(info, place->symbol.module, sizeof(place->symbol.module));
+        const ElfW(Sym) *found = has_table ? symbol_at(&table, symbols, address) : NULL;
+        if (found) {
+            place->has_symbol = true;
+            copy_symbol(&table, found, &place->symbol);
+        }
+    }
+    return 0;
+}
+
+void symbols_by_address(const uintptr_t *addresses, size_t count, struct place *places)
+{
+    struct address_search search = {addresses, count, places};
+    memset(places, 0, count * sizeof(*places));
+    dl_iterate_phdr(search_addresses, &search);
+}
+
+size_t symbols_describe(const struct place *place, uintptr_t address, char *buffer, size_t size)
+{
+    if (!place->in_module)
+        return text_format(buffer, size, "0x%lx", address);
+    if (!place->has_symbol)
+        return text_format(buffer, size, "%s+0x%lx", place->symbol.module,
+                           address - place->module_base);
+    if (address == place->symbol.address)
+        return text_format(buffer, size, "%s (%s)", place->symbol.name, place->symbol.module);
+    return text_format(buffer, size, "%s+0x%lx (%s)", place->symbol.name,
+                       address - place->symbol.address, place->symbol.module);
+}
+
+size_t symbols_describe_address(uintptr_t address, char *buffer, size_t size)
+{
+    struct place place = {0};
+    uint64_t arguments[ARCH_ARGUMENTS] = {(uintptr_t)&address, 1, (uintptr_t)&place};
+    uint64_t result;
+    struct guard_report report;
+    if (guard_run(GUARD_CUT_WAITING, (uintptr_t)symbols_by_address, arguments, &result, &report) !=
+        GUARD_RETURNED)
+        place = (struct place){0};
+    return symbols_describe(&place, address, buffer, size);
+}
