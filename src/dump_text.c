@@ -267,7 +267,9 @@ static void print_state(const struct printer *printer, const struct group *group
     bool in_call = thread->in_syscall && thread->syscall_number >= 0;
 
     if (in_call && thread->state != 'T' && thread->state != 't') {
-        fputs(thread->how == THREAD_BLOCKED ? "blocked in " : "in ", out);
+        /* A sleeper that was stopped for its registers had been blocked just the same. */
+        bool asleep = thread->state == 'S' || thread->state == 'D';
+        fputs(asleep && thread->how != THREAD_RACY ? "blocked in " : "in ", out);
         print_call(printer, group);
     } else {
         fputs(state_word(thread->state), out);

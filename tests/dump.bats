@@ -151,6 +151,17 @@ print([x["name"] for x in d["threads"] if x["name"].startswith("ev")])' "$BATS_T
     assert_output --partial 'poller+0x'
 }
 
+@test "a thread whose frame only a register tells is stopped, and no other" {
+    start needs_register
+    run -0 "$ATTACH" --dump "$pid"
+    assert_line --index -1 --regexp '^paused 1 of 6 threads for [0-9]+ us; 5 blocked, not stopped; 0 racy$'
+    assert_line --regexp "^thread $pid \"needs_register\" S blocked in pause\(\)\$"
+    assert_line --regexp '^  #[0-9]+ +wait_in_frame_of\+0x'
+    assert_line --regexp '^  #[0-9]+ +main\+0x'
+    assert_line --regexp '^  #[0-9]+ +_start\+0x'
+    refute_output --partial '...'
+}
+
 @test "-o writes the same to a file, and nothing to standard output" {
     start thread_shapes
     local file=$BATS_TEST_TMPDIR/dump
