@@ -190,6 +190,8 @@ static bool is_idle_call(long number)
     case SYS_semop:
     case SYS_semtimedop:
     case SYS_mq_timedreceive:
+    case SYS_restart_syscall: /* one of the above, or a timed wait for a futex of the program, that
+                                 was interrupted before: no lock of a library has a time-out */
         return true;
     default:
         return false;
@@ -199,6 +201,37 @@ static bool is_idle_call(long number)
 static bool is_read_call(long number)
 {
     return number == SYS_read || number == SYS_readv;
+}
+
+/*
+ * Of these, the calls that a mere stop makes return EINTR, unless somebody repairs it (tracee.h):
+ * if we are killed in the microseconds before the repair the program sees that. So others are
+ * preferred.
+ */
+static bool may_give_eintr(long number)
+{
+    switch (number) {
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+#endif
+    case SYS_epoll_pwait:
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+#endif
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_accept: /* these: on a socket with a time-out */
+    case SYS_accept4:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_read:
+    case SYS_readv:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* --- What is known of the target. --- */
@@ -552,7 +585,7 @@ static int score_call(const struct process *process, pid_t tid)
     if (process_read_file(process, tid, "syscall", &text) <= 0 || sscanf(text, "%ld", &number) != 1)
         return 30; /* "running" */
     if (is_idle_call(number) || is_read_call(number))
-        return 0;
+        return may_give_eintr(number) ? 5 : 0;
     return number == SYS_futex ? 10 : 20;
 }
 
