@@ -77,13 +77,19 @@ int attach_run(const struct options *options)
     struct session session = {
         .client = connection.client,
         .process = connection.process,
+        .symbols = symbol_names_create(connection.process),
         .out = &out,
         .signal_fd = -1,
     };
-    if (!is_interactive(options))
-        return script_run(&session, options);
-    greet_user(&connection, &out);
-    const struct ucred *peer = client_peer(connection.client);
-    return console_run(&session, peer->pid, connection.process ? connection.process->name : "?",
-                       isatty(STDOUT_FILENO) ? stdout : stderr);
+    int status;
+    if (is_interactive(options)) {
+        greet_user(&connection, &out);
+        status = console_run(&session, client_peer(connection.client)->pid,
+                             connection.process ? connection.process->name : "?",
+                             isatty(STDOUT_FILENO) ? stdout : stderr);
+    } else {
+        status = script_run(&session, options);
+    }
+    symbol_names_destroy(session.symbols);
+    return status;
 }

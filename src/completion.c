@@ -1,99 +1,12 @@
 #include "src/completion.h"
 
 #include "injector/deadline.h"
-#include "injector/maps.h"
-#include "injector/module.h"
+#include "src/resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ANSWER_US 500000
-
-struct names {
-    const char **names; /* owned by the modules */
-    size_t count, capacity;
-};
-
-struct completion {
-    struct client *client;
-    const struct process *process;
-    bool indexed;
-    struct maps *maps;
-    struct modules *modules;
-    struct names symbols; /* ascending, none twice */
-};
-
-struct completion *completion_create(struct client *client, const struct process *process)
-{
-    struct completion *completion = calloc(1, sizeof(*completion));
-    if (completion)
-        *completion = (struct completion){.client = client, .process = process};
-    return completion;
-}
-
-void completion_destroy(struct completion *completion)
-{
-    if (!completion)
-        return;
-    free(completion->symbols.names);
-    modules_destroy(completion->modules);
-    maps_destroy(completion->maps);
-    free(completion);
-}
-
-static bool collect_name(const struct symbol *symbol, void *context)
-{
-    struct names *names = context;
-    if (!symbol->name || !*symbol->name)
-        return true;
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity ? 2 * names->capacity : 4096;
-        const char **larger = reallocarray(names->names, capacity, sizeof(*larger));
-        if (!larger)
-            return false;
-        names->names = larger;
-        names->capacity = capacity;
-    }
-    names->names[names->count++] = symbol->name;
-    return true;
-}
-
-static int compare_names(const void *one, const void *other)
-{
-    return strcmp(*(const char *const *)one, *(const char *const *)other);
-}
-
-static void drop_repeated(struct names *names)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < names->count; i++)
-        if (!kept || strcmp(names->names[kept - 1], names->names[i]) != 0)
-            names->names[kept++] = names->names[i];
-    names->count = kept;
-}
-
-/* Once a session: what is loaded later is typed in full. */
-static void index_symbols(struct completion *completion)
-{
-    if (completion->indexed || !completion->process)
-        return;
-    completion->indexed = true;
-    CLEANUP_ERROR struct error *error = maps_read(completion->process, &completion->maps);
-    if (!error)
-        error = modules_create(completion->process, completion->maps, &completion->modules);
-    if (error)
-        return;
-    for (size_t i = 0; i < completion->modules->count; i++) {
-        struct module *module =
-            modules_find(completion->modules, completion->modules->modules[i]->start);
-        if (module)
-            module_each_symbol(module, collect_name, &completion->symbols);
-    }
-    struct names *symbols = &completion->symbols;
-    if (symbols->count)
-        qsort(symbols->names, symbols->count, sizeof(*symbols->names), compare_names);
-    drop_repeated(symbols);
-}
 
 /* Shortens `common` to what it shares with `word`; the first word is taken whole. */
 static void narrow_common(char **common, const char *word)
@@ -119,22 +32,14 @@ static void add_candidate(struct candidates *candidates, const char *word)
         candidates->words[candidates->count++] = copy;
 }
 
-static void add_symbols(struct completion *completion, const char *prefix,
+static void add_symbols(struct symbol_names *symbols, const char *prefix,
                         struct candidates *candidates)
 {
-    index_symbols(completion);
-    const struct names *symbols = &completion->symbols;
-    size_t low = 0, high = symbols->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(symbols->names[middle], prefix) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t length = strlen(prefix);
-    for (; low < symbols->count && strncmp(symbols->names[low], prefix, length) == 0; low++)
-        add_candidate(candidates, symbols->names[low]);
+    const struct named_symbol *found;
+    size_t count = symbol_names_begin_with(symbols, prefix, &found);
+    for (size_t i = 0; i < count; i++)
+        if (!i || strcmp(found[i].name, found[i - 1].name) != 0)
+            add_candidate(candidates, found[i].name);
 }
 
 /* One line of the manhole's answer: a word, or the whole line as it would be. */
@@ -181,10 +86,9 @@ static char *ask_manhole(struct client *client, const char *line)
     return NULL;
 }
 
-static void add_answers(struct completion *completion, const char *line,
-                        struct candidates *candidates)
+static void add_answers(struct client *client, const char *line, struct candidates *candidates)
 {
-    char *text = ask_manhole(completion->client, line);
+    char *text = ask_manhole(client, line);
     char *position = NULL;
     for (char *one = text ? strtok_r(text, "\n", &position) : NULL; one;
          one = strtok_r(NULL, "\n", &position))
@@ -193,31 +97,30 @@ static void add_answers(struct completion *completion, const char *line,
 }
 
 /* Is the last word the first argument of a command that takes a symbol? */
-static bool wants_symbol(const char *line, size_t word_start)
+static bool wants_symbol(const char *line, const char *word)
 {
-    size_t blanks = strspn(line, " \t");
-    size_t length = strcspn(line + blanks, " \t");
-    const char *command = line + blanks;
-    if (!((length == 3 && strncmp(command, "sym", 3) == 0) ||
-          (length == 4 && strncmp(command, "call", 4) == 0)))
-        return false;
-    size_t argument = blanks + length + strspn(command + length, " \t");
-    return word_start == argument && argument > blanks + length;
+    const char *argument;
+    size_t length;
+    return (resolve_is_command(line, "sym", &argument, &length) ||
+            resolve_is_command(line, "call", &argument, &length)) &&
+           argument == word;
 }
 
-void completion_find(struct completion *completion, const char *line, struct candidates *ret)
+void completion_find(struct client *client, struct symbol_names *symbols, const char *line,
+                     struct candidates *ret)
 {
     *ret = (struct candidates){0};
-    if (!completion || !(ret->words = calloc(CANDIDATES_MAX, sizeof(*ret->words))))
+    ret->words = calloc(CANDIDATES_MAX, sizeof(*ret->words));
+    if (!ret->words)
         return;
     const char *word = line + strlen(line);
     while (word > line && word[-1] != ' ' && word[-1] != '\t')
         word--;
     ret->word_start = (size_t)(word - line);
-    if (wants_symbol(line, ret->word_start))
-        add_symbols(completion, word, ret);
+    if (wants_symbol(line, word))
+        add_symbols(symbols, word, ret);
     if (!ret->total)
-        add_answers(completion, line, ret);
+        add_answers(client, line, ret);
 }
 
 void candidates_deinit(struct candidates *candidates)

@@ -6,16 +6,10 @@
 #ifndef SRC_COMPLETION_H
 #define SRC_COMPLETION_H
 
-#include "injector/process.h"
 #include "src/client.h"
+#include "src/symbol_names.h"
 
 #include <stddef.h>
-
-struct completion;
-
-/* NULL without memory, which is fine everywhere: then nothing is completed. Both are borrowed. */
-struct completion *completion_create(struct client *client, const struct process *process);
-void completion_destroy(struct completion *completion);
 
 struct candidates {
     char **words;      /* ascending, none twice; the array and the strings belong to the caller */
@@ -27,9 +21,12 @@ struct candidates {
 
 #define CANDIDATES_MAX 200
 
-/* All candidates for the last word of `line`; none on any failure. Waits half a second at most for
-   the manhole. */
-void completion_find(struct completion *completion, const char *line, struct candidates *ret);
+/*
+ * All candidates for the last word of `line`; none on any failure. Waits half a second at most for
+ * the manhole. `symbols` may be NULL.
+ */
+void completion_find(struct client *client, struct symbol_names *symbols, const char *line,
+                     struct candidates *ret);
 void candidates_deinit(struct candidates *candidates);
 
 #endif

@@ -31,7 +31,6 @@ struct console {
     pid_t pid;
     EditLine *editor;
     struct line_history history;
-    struct completion *completion;
     FILE *out;
     char prompt[96];
     enum pause_reason reason;
@@ -208,7 +207,7 @@ static unsigned char complete(EditLine *editor, int key)
     if (!line)
         return CC_ERROR;
     struct candidates candidates;
-    completion_find(console->completion, line, &candidates);
+    completion_find(console->session->client, console->session->symbols, line, &candidates);
     unsigned char action = CC_ERROR;
     size_t typed = strlen(line) - candidates.word_start;
     if (candidates.total == 1) {
@@ -372,7 +371,6 @@ int console_run(struct session *session, pid_t pid, const char *name, FILE *out)
     snprintf(console.prompt, sizeof(console.prompt), "%d:%s> ", pid,
              message_sanitize(name, clean, sizeof(clean)));
     line_history_init(&console.history);
-    console.completion = completion_create(session->client, session->process);
     int status;
     sigset_t before;
     session->signal_fd = open_signals(&before);
@@ -388,7 +386,6 @@ int console_run(struct session *session, pid_t pid, const char *name, FILE *out)
         close(session->signal_fd);
     session->signal_fd = -1;
     sigprocmask(SIG_SETMASK, &before, NULL);
-    completion_destroy(console.completion);
     line_history_deinit(&console.history);
     return status;
 }

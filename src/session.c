@@ -1,7 +1,9 @@
 #include "src/session.h"
 
+#include "injector/cleanup.h"
 #include "injector/deadline.h"
 #include "src/message.h"
+#include "src/resolve.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -161,7 +163,8 @@ static struct error *follow(struct session *session, struct running *running,
     }
 }
 
-struct error *session_run(struct session *session, const char *line, struct session_answer *ret)
+static struct error *run_as_it_is(struct session *session, const char *line,
+                                  struct session_answer *ret)
 {
     *ret = (struct session_answer){0};
     struct running running = {0};
@@ -171,6 +174,35 @@ struct error *session_run(struct session *session, const char *line, struct sess
         error = follow(session, &running, ret);
     terminal_end_line(session->out);
     return error;
+}
+
+/* A name that the manhole does not know may be one that we do. */
+static struct error *run_resolved(struct session *session, const char *line,
+                                  struct session_answer *answer)
+{
+    CLEANUP_FREE char *text = NULL;
+    switch (resolve_line(session->symbols, line, &text)) {
+    case RESOLVE_AGAIN:
+        return run_as_it_is(session, text, answer);
+    case RESOLVE_ANSWERED:
+        *answer = (struct session_answer){0};
+        terminal_write(session->out, text, strlen(text));
+        return NULL;
+    case RESOLVE_AMBIGUOUS:
+        message_sanitize(text, answer->text, sizeof(answer->text));
+        return NULL;
+    case RESOLVE_UNKNOWN:
+        return NULL;
+    }
+    return NULL;
+}
+
+struct error *session_run(struct session *session, const char *line, struct session_answer *ret)
+{
+    struct error *error = run_as_it_is(session, line, ret);
+    bool unknown_name = !error && !ret->ended && !ret->left && ret->outcome == MANHOLE_FAILED &&
+                        strstr(ret->text, "no such symbol");
+    return unknown_name ? run_resolved(session, line, ret) : error;
 }
 
 void session_leave(struct session *session)

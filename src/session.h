@@ -7,6 +7,7 @@
 
 #include "injector/error.h"
 #include "src/client.h"
+#include "src/symbol_names.h"
 #include "src/terminal.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 struct session {
     struct client *client;
     const struct process *process; /* NULL: out of sight */
+    struct symbol_names *symbols;  /* for names that the manhole does not know; or NULL */
     struct terminal *out;
     int signal_fd; /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
 };
@@ -27,9 +29,10 @@ struct session_answer {
 };
 
 /*
- * Runs one command line and prints its output as it comes. The first Ctrl-C asks the server to
- * interrupt it; when that does not help, the user may leave (`left`). Errors: those of client_send
- * and client_lost.
+ * Runs one command line and prints its output as it comes. A `call` or `sym` of a static function
+ * or variable, which the manhole cannot find, is run with its address. The first Ctrl-C asks the
+ * server to interrupt it; when that does not help, the user may leave (`left`). Errors: those of
+ * client_send and client_lost.
  */
 struct error *session_run(struct session *session, const char *line,
                           struct session_answer *ret) MUST_CHECK;

@@ -166,6 +166,25 @@ call getppid"
     assert alive "$pid"
 }
 
+@test "a static function, which the manhole cannot know, is found from outside" {
+    start static_names
+    run --separate-stderr "$ATTACH" --eval 'call hidden_sum 40 2' --eval 'sym hidden_value' "$pid"
+    assert_success
+    assert_line --index 0 --regexp '^= 42 '
+    assert_line --index 1 --regexp '^hidden_value = 0x[0-9a-f]+, static, of 8 bytes in .*/static_names$'
+    assert_equal "$stderr" ''
+}
+
+@test "a static name with several definitions is not guessed" {
+    start static_names
+    run "$ATTACH" --eval 'call repeated' "$pid"
+    assert_failure 1
+    assert_output --regexp '^manhole-attach: call: repeated: 2 static definitions; .* 0x[0-9a-f]+ in .*, 0x[0-9a-f]+ in '
+    run "$ATTACH" --eval 'call no_such_name' "$pid"
+    assert_failure 1
+    assert_output --partial 'no such symbol'
+}
+
 @test "scripts run in the order of the command line, '-' is standard input" {
     start_sleeper
     printf 'call labs 1002' >"$BATS_TEST_TMPDIR/script"
