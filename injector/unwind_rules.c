@@ -42,47 +42,41 @@ static uint64_t function_start(struct walk *walk, uint64_t pc, bool call_site)
     return symbol.address;
 }
 
-/* True when the return address must be right above (or one word above) the stack pointer. */
-static bool frameless_offset(struct walk *walk, uint64_t pc, uint64_t function, int *ret)
+/* Where the return address must be, if the code tells it. */
+static bool find_return_place(struct walk *walk, uint64_t pc, uint64_t function,
+                              struct arch_return_place *ret)
 {
     uint8_t before[ARCH_CODE_WINDOW], at[ARCH_CODE_WINDOW];
-    *ret = 0;
+    *ret = (struct arch_return_place){0};
     if (!unwinder_facts(walk->unwinder, walk->thread, pc)->executable || pc == function)
         return true; /* called, and nothing done yet */
     size_t before_length =
         walk_read(walk, pc - sizeof(before), before, sizeof(before)) ? sizeof(before) : 0;
-    if (!walk_read(walk, pc, at, sizeof(at)))
-        return false;
-    *ret = arch_return_address_offset(before + before_length, before_length, at, sizeof(at));
-    return *ret >= 0;
+    return walk_read(walk, pc, at, sizeof(at)) &&
+           arch_find_return_place(before + before_length, before_length, at, sizeof(at), ret);
 }
 
 /*
  * The interrupted instruction is the first one of a function (or none at all: a call through a null
- * or wild pointer), or one at its very ends; or the word at the stack pointer stands behind a call
- * of this very function, which has not touched the stack.
+ * or wild pointer), one at its very ends, or one of a stub; or the word at the stack pointer stands
+ * behind a call of this very function, which has not touched the stack.
  */
 static bool step_return(struct walk *walk, const struct registers *from, struct registers *to)
 {
-    uint64_t pc = from->value[arch_pc], sp = from->value[arch_sp], words[2];
+    uint64_t pc = from->value[arch_pc], sp = from->value[arch_sp], address, fp;
     uint64_t function = function_start(walk, pc, false);
-    int offset;
-    bool certain;
-    if (sp % sizeof(uint64_t))
-        return false;
-    bool frameless = frameless_offset(walk, pc, function, &offset);
-    if (!frameless)
-        offset = 0;
-    if (!walk_read(walk, sp, words, offset ? sizeof(words) : sizeof(words[0])))
-        return false;
-    uint64_t address = words[offset ? 1 : 0];
-    if (!is_return_address(walk, address, function, &certain) || !(frameless || certain))
+    struct arch_return_place place;
+    bool certain, told = find_return_place(walk, pc, function, &place);
+    if (!told)
+        place = (struct arch_return_place){0};
+    if (sp % sizeof(address) || !walk_read(walk, sp + place.offset, &address, sizeof(address)) ||
+        !is_return_address(walk, address, function, &certain) || !(told || certain))
         return false;
     *to = *from;
     register_set(to, arch_pc, address);
-    register_set(to, arch_sp, sp + (uint64_t)offset + sizeof(address));
-    if (offset)
-        register_set(to, arch_fp, words[0]);
+    register_set(to, arch_sp, sp + place.offset + sizeof(address));
+    if (place.fp_saved && walk_read(walk, sp, &fp, sizeof(fp)))
+        register_set(to, arch_fp, fp);
     return true;
 }
 
@@ -107,7 +101,7 @@ static void set_frame(struct registers *to, uint64_t pc, uint64_t sp)
 enum fp_result {
     FP_DONE,
     FP_NONE,
-    FP_OUTERMOST, /* the frame pointer is 0: that marks the outermost frame (ABI section 3.4.1) */
+    FP_ZERO, /* which marks the outermost frame (ABI section 3.4.1), if it is a frame pointer */
 };
 
 static enum fp_result step_fp(struct walk *walk, const struct registers *from, bool call_site,
@@ -118,14 +112,12 @@ static enum fp_result step_fp(struct walk *walk, const struct registers *from, b
     if (!register_known(from, arch_fp))
         return FP_NONE;
     if (!fp)
-        return call_site ? FP_OUTERMOST : FP_NONE;
+        return call_site ? FP_ZERO : FP_NONE;
     if (fp % sizeof(uint64_t) || fp < sp ||
         maps_find(walk->unwinder->snapshot->maps, fp) !=
             maps_find(walk->unwinder->snapshot->maps, sp) ||
         !walk_read(walk, fp, pair, sizeof(pair)))
         return FP_NONE;
-    if (!pair[0] && !pair[1])
-        return FP_OUTERMOST;
     if (!is_return_address(walk, pair[1], 0, &certain))
         return FP_NONE;
     set_frame(to, pair[1], fp + sizeof(pair));
@@ -133,8 +125,9 @@ static enum fp_result step_fp(struct walk *walk, const struct registers *from, b
     return FP_DONE;
 }
 
+/* `certain_only`: only a word behind a call of the very function that `from` is in. */
 static bool step_scan(struct walk *walk, const struct registers *from, bool call_site,
-                      struct registers *to)
+                      bool certain_only, struct registers *to)
 {
     uint64_t words[SCAN_BYTES / sizeof(uint64_t)];
     uint64_t start = (from->value[arch_sp] + 7) & ~UINT64_C(7);
@@ -147,7 +140,7 @@ static bool step_scan(struct walk *walk, const struct registers *from, bool call
         bool certain;
         if (!is_return_address(walk, words[i], function, &certain))
             continue;
-        if (certain || found == count)
+        if (certain || (found == count && !certain_only))
             found = i;
         if (certain)
             break;
@@ -188,11 +181,9 @@ enum step walk_step_rules(struct walk *walk, bool call_site, enum frame_how *how
             !register_known(&walk->thread->registers, arch_fp))
             return STEP_NEEDS_REGISTER;
         enum fp_result fp = executable ? step_fp(walk, &from, call_site, &to) : FP_NONE;
-        if (fp == FP_OUTERMOST)
-            return STEP_OUTERMOST;
         *how = fp == FP_DONE ? FRAME_FP : FRAME_SCAN;
-        if (fp == FP_NONE && !step_scan(walk, &from, call_site, &to))
-            return STEP_NO_TABLE;
+        if (fp != FP_DONE && !step_scan(walk, &from, call_site, fp == FP_ZERO, &to))
+            return fp == FP_ZERO ? STEP_OUTERMOST : STEP_NO_TABLE;
     }
     return walk_start(walk, &to, !signal) ? STEP_DONE : STEP_UNREADABLE;
 }

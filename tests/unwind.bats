@@ -280,3 +280,22 @@ END
     dump_json "$pid"
     assert_functions chain_inner chain_middle chain_outer main
 }
+
+# step_through NAME [tables]: unwinds the target at each of its instructions (tests/tools/step_through.c).
+step_through() {
+    local sanitize=()
+    if nm "$BUILD/libinjector.a" 2>/dev/null | grep -q __asan_; then sanitize+=(-fsanitize=address); fi
+    if nm "$BUILD/libinjector.a" 2>/dev/null | grep -q __ubsan_; then sanitize+=(-fsanitize=undefined); fi
+    "${CC:-gcc}" "${sanitize[@]}" -I"$TOP" -D_GNU_SOURCE -g -o "$BATS_TEST_TMPDIR/step_through" \
+        "$TOP/tests/tools/step_through.c" "$BUILD/libinjector.a" -lunwind-ptrace -lunwind-generic -ldw -lelf -lz
+    run "$BATS_TEST_TMPDIR/step_through" "$TARGETS/$1" 12000 "${@:2}"
+    assert_success
+}
+
+@test "the stack is whole at every instruction, in prologues, libc, the vDSO and signal handlers" {
+    step_through busy_with_libc tables
+}
+
+@test "the stack is whole at every instruction of stubs that have no unwind tables" {
+    step_through busy_linked_by_lld
+}

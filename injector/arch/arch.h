@@ -78,13 +78,18 @@ bool arch_is_call_before(const uint8_t *end, size_t length);
 bool arch_call_target(const uint8_t *end, size_t length, uint64_t address, uint64_t *ret);
 
 /*
- * How far above the stack pointer the return address lies, in bytes, for code whose instructions
- * around the program counter say so: the first ones of a function that will keep a frame pointer,
- * or the last ones of any. `before` is the end of the `before_length` bytes below the program
- * counter, `at` the bytes from it on. -1: they do not say.
+ * Where the return address lies, for code whose instructions around the program counter say so: the
+ * first ones of a function that will keep a frame pointer, the last ones of any, the stubs that
+ * lead to another file's function (PLT). `before` is the end of the `before_length` bytes below the
+ * program counter, `at` the bytes from it on. False: they do not say.
  */
-int arch_return_address_offset(const uint8_t *before, size_t before_length, const uint8_t *at,
-                               size_t at_length);
+struct arch_return_place {
+    unsigned offset; /* bytes above the stack pointer, at most ARCH_RETURN_OFFSET_MAX */
+    bool fp_saved;   /* the caller's frame pointer is right at the stack pointer */
+};
+bool arch_find_return_place(const uint8_t *before, size_t before_length, const uint8_t *at,
+                            size_t at_length, struct arch_return_place *ret);
+#define ARCH_RETURN_OFFSET_MAX 16
 
 /*
  * True for the code that a signal handler returns to, which ends the signal by rt_sigreturn(2).
@@ -96,7 +101,7 @@ bool arch_is_signal_return(const uint8_t *at, size_t length);
 /* `context`: ARCH_SIGNAL_CONTEXT_SIZE bytes from the stack pointer of that code on. */
 void arch_signal_context_registers(const uint8_t *context, struct registers *ret);
 
-/* Bytes that arch_is_call_before needs at most, and that arch_return_address_offset looks at. */
+/* Bytes that arch_is_call_before needs at most, and that arch_find_return_place looks at. */
 #define ARCH_CODE_WINDOW 9
 
 #endif

@@ -52,22 +52,70 @@ static bool starts_with(const uint8_t *at, size_t length, const char *bytes, siz
     return length >= size && !memcmp(at, bytes, size);
 }
 
-int arch_return_address_offset(const uint8_t *before, size_t before_length, const uint8_t *at,
-                               size_t at_length)
+/* Code before the program counter, from it on, and behind that; with operands of any value between:
+   four bytes before it if there is `before`, four behind `at` if there is `then`. */
+struct place {
+    const char *before, *at, *then;
+    uint8_t before_size, at_size, then_size;
+    bool adjacent; /* no operand between `before` and `at` */
+    struct arch_return_place result;
+};
+#define OPERAND_SIZE 4
+#define BYTES(name, bytes) .name = (bytes), .name##_size = sizeof(bytes) - 1
+
+/* The first row that fits counts: the stubs of lazy binding before the jumps they contain. */
+static const struct place places[] = {
+    {BYTES(at, "\xf3\x0f\x1e\xfa")}, /* endbr64 */
+    {BYTES(at, "\x55\x48\x89\xe5")}, /* push %rbp; mov %rsp,%rbp */
+    {BYTES(at, "\x55\x48\x8b\xec")}, /* another encoding */
+    /* between the two */
+    {BYTES(before, "\x55"), .adjacent = true, BYTES(at, "\x48\x89\xe5"), .result = {8, true}},
+    {BYTES(before, "\x55"), .adjacent = true, BYTES(at, "\x48\x8b\xec"), .result = {8, true}},
+    {BYTES(at, "\xc3")},                          /* ret */
+    {BYTES(at, "\xf3\xc3")},                      /* rep ret */
+    {BYTES(at, "\xc2")},                          /* ret n */
+    {BYTES(at, "\x5d\xc3"), .result = {8, true}}, /* pop %rbp; ret */
+    /* The stub that all share: push GOT[1]; jmp *GOT[2], entered with a number pushed. */
+    {BYTES(before, "\xff\x35"), BYTES(at, "\xff\x25"), .result = {16, false}},
+    {BYTES(before, "\xff\x35"), BYTES(at, "\xf2\xff\x25"), .result = {16, false}},
+    {BYTES(at, "\xff\x35"), BYTES(then, "\xff\x25"), .result = {8, false}},
+    {BYTES(at, "\xff\x35"), BYTES(then, "\xf2\xff\x25"), .result = {8, false}},
+    /* The stub of one function: push number; jmp shared stub. */
+    {BYTES(before, "\x68"), BYTES(at, "\xe9"), .result = {8, false}},
+    {BYTES(before, "\x68"), BYTES(at, "\xf2\xe9"), .result = {8, false}},
+    {BYTES(at, "\x68"), BYTES(then, "\xe9")},
+    {BYTES(at, "\x68"), BYTES(then, "\xf2\xe9")},
+    /* Its first instruction: jmp *GOT[n]; also a tail call into another file. */
+    {BYTES(at, "\xff\x25")},
+    {BYTES(at, "\xf2\xff\x25")},
+};
+
+static bool fits_before(const struct place *place, const uint8_t *before, size_t length)
 {
-#define AT(bytes) starts_with(at, at_length, bytes, sizeof(bytes) - 1)
-    if (AT("\xf3\x0f\x1e\xfa")) /* endbr64 */
-        return 0;
-    if (AT("\x55\x48\x89\xe5") || AT("\x55\x48\x8b\xec")) /* push %rbp; mov %rsp,%rbp */
-        return 0;
-    if (before_length >= 1 && before[-1] == 0x55 && (AT("\x48\x89\xe5") || AT("\x48\x8b\xec")))
-        return 8;                                   /* between the two */
-    if (AT("\xc3") || AT("\xf3\xc3") || AT("\xc2")) /* ret */
-        return 0;
-    if (AT("\x5d\xc3")) /* pop %rbp; ret */
-        return 8;
-    return -1;
-#undef AT
+    size_t back = (size_t)place->before_size + (place->adjacent ? 0 : OPERAND_SIZE);
+    return !place->before_size ||
+           (back <= length && !memcmp(before - back, place->before, place->before_size));
+}
+
+static bool fits_at(const struct place *place, const uint8_t *at, size_t length)
+{
+    size_t ahead = (size_t)place->at_size + OPERAND_SIZE;
+    return starts_with(at, length, place->at, place->at_size) &&
+           (!place->then_size || (ahead <= length && starts_with(at + ahead, length - ahead,
+                                                                 place->then, place->then_size)));
+}
+
+bool arch_find_return_place(const uint8_t *before, size_t before_length, const uint8_t *at,
+                            size_t at_length, struct arch_return_place *ret)
+{
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const struct place *place = &places[i];
+        if (fits_before(place, before, before_length) && fits_at(place, at, at_length)) {
+            *ret = place->result;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool arch_is_signal_return(const uint8_t *at, size_t length)
