@@ -179,7 +179,7 @@ static const char *take_character(struct call *call, const char *text, uint64_t 
     return rest + 1;
 }
 
-/* "...", in memory of the session; strings side by side are one, as in C. */
+/* "...", in memory of the session. */
 static const char *take_string(struct call *call, const char *text, uint64_t *ret)
 {
     char *string = arena_alloc(call->request->job->arena, strlen(text) + 1);
@@ -188,27 +188,21 @@ static const char *take_string(struct call *call, const char *text, uint64_t *re
         return NULL;
     }
     size_t length = 0;
-    while (*text == '"') {
-        for (text++; *text && *text != '"'; length++) {
-            string[length] = *text++;
-            if (string[length] == '\\')
-                text = take_escape(text, &string[length]);
-            if (!text) {
-                request_fail(call->request, "call: an unknown escape in a string");
-                return NULL;
-            }
-        }
-        if (!*text) {
-            request_fail(call->request, "call: a string without its closing quote");
+    for (text++; *text && *text != '"'; length++) {
+        string[length] = *text++;
+        if (string[length] == '\\')
+            text = take_escape(text, &string[length]);
+        if (!text) {
+            request_fail(call->request, "call: an unknown escape in a string");
             return NULL;
         }
-        const char *next = text_skip_blanks(++text);
-        if (*next == '"')
-            text = next;
     }
-    string[length] = '\0';
+    if (!*text) {
+        request_fail(call->request, "call: a string without its closing quote");
+        return NULL;
+    }
     *ret = (uintptr_t)string;
-    return text;
+    return text + 1;
 }
 
 static const char *take_integer(struct call *call, const char *text, uint64_t *ret)

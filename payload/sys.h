@@ -114,13 +114,17 @@ static inline long sys_duplicate_high(int fd)
     return high == -EINVAL ? sys_fcntl(fd, F_DUPFD_CLOEXEC, 3) : high;
 }
 
-/* Moves `fd` (which may be negative: then it is returned) out of the way; on failure it is closed.
+/*
+ * Moves `fd` (which may be negative: then it is returned) out of the way. When there is no room it
+ * stays where it is, unless that is a place of the program's: then it is closed.
  */
 static inline long sys_move_high(long fd)
 {
     if (fd < 0)
         return fd;
     long high = sys_duplicate_high((int)fd);
+    if (high < 0 && fd > 2)
+        return fd;
     sys_close((int)fd);
     return high;
 }

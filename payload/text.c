@@ -77,6 +77,10 @@ static const char *put_conversion(struct sink *sink, const char *format, va_list
     if (format[0] == '.' && format[1] == '*') {
         precision = (size_t)va_arg(*arguments, int);
         format += 2;
+    } else if (*format == '.') {
+        precision = 0;
+        for (format++; *format >= '0' && *format <= '9'; format++)
+            precision = 10 * precision + (size_t)(*format - '0');
     }
     bool is_long = *format == 'l' || *format == 'z';
     format += is_long;

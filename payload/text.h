@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * Like vsnprintf: %s %.*s %c %d %u %x %p %% with width, '-' and '0', length l and z. Always ends
- * with NUL (size > 0); returns the bytes written without it: never more than size - 1.
+ * Like vsnprintf: %s %.*s %.9s %c %d %u %x %p %% with width, '-' and '0', length l and z. Always
+ * ends with NUL (size > 0); returns the bytes written without it: never more than size - 1.
  */
 size_t text_vformat(char *buffer, size_t size, const char *format, va_list arguments);
 size_t text_format(char *buffer, size_t size, const char *format, ...)

@@ -92,7 +92,7 @@ void worker_give(const struct job *job)
 
 bool worker_busy(void)
 {
-    return atomic_load(&state.phase) == GIVEN;
+    return atomic_load(&state.phase) != IDLE;
 }
 
 bool worker_take_result(enum job_result *result)
@@ -112,7 +112,7 @@ void worker_interrupt(void)
 
 bool worker_is_dead(void)
 {
-    return worker_busy() && !thread_alive(&state.thread);
+    return atomic_load(&state.phase) == GIVEN && !thread_alive(&state.thread);
 }
 
 int worker_replace(void)

@@ -50,6 +50,7 @@ void worker_forget(void);
 
 /* For the listener: gives a job; the worker must be idle. */
 void worker_give(const struct job *job);
+/* From then on until its result is taken. */
 bool worker_busy(void);
 /* True when the last job is done: its result, once. */
 bool worker_take_result(enum job_result *result);
