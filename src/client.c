@@ -15,7 +15,7 @@
 /* A server that has not upgraded after so many bytes is no manhole. */
 #define GREETING_MAX (64u << 10)
 /* Requests that the server does not take; a stopped target reaches this, never a working one. */
-#define OUTGOING_MAX (2u * MANHOLE_FRAME_MAX)
+#define OUTGOING_MAX ((size_t)2 * MANHOLE_FRAME_MAX)
 /* A process that dies closes its sockets shortly before the kernel reports its end. */
 #define DEATH_GRACE_US 1000000
 
@@ -74,11 +74,6 @@ void client_destroy(struct client *client)
     free(client->banner);
     free(client->path);
     free(client);
-}
-
-void client_cleanup(struct client **client)
-{
-    client_destroy(*client);
 }
 
 void client_set_process(struct client *client, const struct process *process)
@@ -246,32 +241,45 @@ static struct error *check_peer(struct client *client)
     return NULL;
 }
 
+/* Not connected yet; the path in it is for messages. NULL without memory. */
+static struct client *client_create(const struct process *process, const char *path)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    if (!client)
+        return NULL;
+    client->fd = -1;
+    client->process = process;
+    size_t size = 4 * strlen(path) + 1;
+    client->path = malloc(size);
+    if (!client->path) {
+        free(client);
+        return NULL;
+    }
+    message_sanitize(path, client->path, size);
+    return client;
+}
+
+static struct error *connect_path(struct client *client, const char *path, deadline_t deadline)
+{
+    CLEANUP_CLOSE int file = open_socket_file(client->process, path);
+    if (file < 0)
+        return explain_open(client->process, client->path, errno);
+    struct error *error = connect_file(client, file, deadline);
+    return error ? error : check_peer(client);
+}
+
 struct error *client_connect(const struct process *process, const char *path, deadline_t deadline,
                              struct client **ret)
 {
-    CLEANUP_CLIENT struct client *client = calloc(1, sizeof(*client));
+    struct client *client = client_create(process, path);
     if (!client)
         return error_no_memory();
-    client->fd = -1;
-    client->process = process;
-
-    size_t size = 4 * strlen(path) + 1;
-    client->path = malloc(size);
-    if (!client->path)
-        return error_no_memory();
-    message_sanitize(path, client->path, size);
-
-    CLEANUP_CLOSE int file = open_socket_file(process, path);
-    if (file < 0)
-        return explain_open(process, client->path, errno);
-    struct error *error = connect_file(client, file, deadline);
-    if (!error)
-        error = check_peer(client);
+    struct error *error = connect_path(client, path, deadline);
     if (error)
-        return error;
-    *ret = client;
-    client = NULL;
-    return NULL;
+        client_destroy(client);
+    else
+        *ret = client;
+    return error;
 }
 
 static void send_pending(struct client *client)
@@ -491,7 +499,7 @@ struct error *client_greet(struct client *client, deadline_t deadline)
 {
     struct error *error = upgrade(client, deadline);
     while (!error) {
-        struct client_frame frame;
+        struct client_frame frame = {0};
         error = client_wait(client, deadline, &frame);
         if (error || frame.type != MANHOLE_HELLO)
             continue;

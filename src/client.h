@@ -30,8 +30,6 @@ struct error *client_connect(const struct process *process, const char *path, de
 
 /* Closes the connection; the server then ends what still runs. */
 void client_destroy(struct client *client);
-void client_cleanup(struct client **client);
-#define CLEANUP_CLIENT __attribute__((cleanup(client_cleanup)))
 
 /* From now on the loss of the connection is told apart from the end of this process; borrowed. */
 void client_set_process(struct client *client, const struct process *process);

@@ -119,7 +119,7 @@ static void load_file(struct line_history *lines)
         remember(lines, line);
     }
     fclose(file);
-    if (count > 2 * LINE_HISTORY_MAX)
+    if (count / 2 > LINE_HISTORY_MAX)
         shorten_file(lines);
 }
 

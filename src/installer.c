@@ -70,7 +70,7 @@ static struct error *encode_options(const struct install_options *options,
                                 "--socket-path: longer than the %zu bytes a socket takes; choose a "
                                 "shorter one",
                                 sizeof(ret->socket_path) - 1);
-        strcpy(ret->socket_path, options->socket_path);
+        memcpy(ret->socket_path, options->socket_path, strlen(options->socket_path) + 1);
     }
     const char *destination = options->quiet ? NULL : options->verbose_destination;
     if (!destination)
@@ -91,7 +91,7 @@ static struct error *encode_options(const struct install_options *options,
         return error_create(ERROR_USAGE, ENAMETOOLONG,
                             "--verbose-destination: longer than %zu bytes; choose a shorter path",
                             sizeof(ret->log_path) - 1);
-    strcpy(ret->log_path, destination);
+    memcpy(ret->log_path, destination, strlen(destination) + 1);
     return NULL;
 }
 
@@ -152,13 +152,13 @@ static struct error *load_and_install(struct process *process,
         return explain_status(process, ret->result.status, ret->result.message);
     ret->place.loaded = ret->place.listening = true;
     ret->result.message[sizeof(ret->result.message) - 1] = '\0';
-    if (ret->result.message[0] != '/' ||
-        strlen(ret->result.message) >= sizeof(ret->place.socket_path))
+    size_t length = strlen(ret->result.message);
+    if (ret->result.message[0] != '/' || length >= sizeof(ret->place.socket_path))
         return error_create(ERROR_PARTIAL, 0,
                             "process %d: the payload did not say where it listens; is another "
                             "version of it loaded? uninstall it, then try again",
                             process->pid);
-    strcpy(ret->place.socket_path, ret->result.message);
+    memcpy(ret->place.socket_path, ret->result.message, length + 1);
     return NULL;
 }
 

@@ -85,7 +85,8 @@ static struct error *read_pids(pid_t **ret, size_t *count)
         }
         pids[used++] = (pid_t)pid;
     }
-    qsort(pids, used, sizeof(*pids), compare_pids);
+    if (used)
+        qsort(pids, used, sizeof(*pids), compare_pids);
     *ret = pids;
     *count = used;
     pids = NULL;

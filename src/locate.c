@@ -47,7 +47,7 @@ static void add_listening(struct bound_socket **sockets, const char *line)
     if (!one)
         return; /* an unknown socket: the manhole is reported without its path */
     one->inode = inode;
-    strcpy(one->path, line + path_at);
+    snprintf(one->path, sizeof(one->path), "%s", line + path_at);
     HASH_ADD(hh, *sockets, inode, sizeof(one->inode), one);
 }
 
@@ -177,7 +177,7 @@ struct error *locate_manhole(const struct process *process, struct manhole_place
         const char *path = choose(process, maps, sockets, ret->loaded);
         ret->listening = path != NULL;
         if (path)
-            strcpy(ret->socket_path, path);
+            snprintf(ret->socket_path, sizeof(ret->socket_path), "%s", path);
     }
     free_sockets(&sockets);
     return error;

@@ -104,7 +104,7 @@ static struct error *check_content(const struct payload_file *file)
         return explain_content(file->path, "built for another machine");
     if (header->e_type != ET_DYN)
         return explain_content(file->path, "not a shared object");
-    if (header->e_phoff > file->size ||
+    if (header->e_phoff > file->size || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
         header->e_phnum > (file->size - header->e_phoff) / sizeof(Elf64_Phdr))
         return explain_content(file->path, "cut short");
     const Elf64_Phdr *segments = (const void *)((const char *)file->image + header->e_phoff);

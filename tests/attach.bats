@@ -74,6 +74,28 @@ start_redis_here() {
     assert_equal "$stderr" "manhole-attach: process $pid: already installed"
 }
 
+@test "four that install at once end with one manhole and four successes" {
+    start_redis_here
+    local one installs=()
+    for one in 1 2 3 4; do
+        "$ATTACH" --install "$pid" >"$BATS_TEST_TMPDIR/install.$one" 3>&- &
+        installs+=($!)
+    done
+    for one in "${installs[@]}"; do
+        wait "$one"
+    done
+    run cat "$BATS_TEST_TMPDIR"/install.*
+    assert_output "/tmp/manhole-$pid
+/tmp/manhole-$pid
+/tmp/manhole-$pid
+/tmp/manhole-$pid"
+    run "$ATTACH" --eval 'call getpid' "$pid"
+    assert_success
+    "$ATTACH" --uninstall "$pid"
+    run grep -c libmanhole "/proc/$pid/maps"
+    assert_output 0
+}
+
 @test "installing again with another path is refused, and with --replace it moves" {
     start_sleeper
     "$ATTACH" --install "$pid"
