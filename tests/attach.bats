@@ -6,6 +6,7 @@ setup() {
 
 teardown() {
     local one
+    manholes+=("${started[@]}")
     end_all
     # A process that was killed leaves its socket behind.
     for one in "${manholes[@]}"; do

@@ -6,6 +6,7 @@ setup() {
 
 teardown() {
     local one
+    manholes+=("${started[@]}")
     end_all
     for one in "${manholes[@]}"; do
         rm -f "/tmp/manhole-$one"
