@@ -161,6 +161,8 @@ dump_shows() {
     attach
     keys 'call labs 4711' Enter
     keys 'call labs 4712' Enter
+    await '= 4712'
+    await "> *$"
     keys C-d
     await 'status=0'
     local file=$HOME/.local/state/manhole-attach/history
@@ -178,6 +180,8 @@ dump_shows() {
     mkdir -p "$HOME/.local/state/manhole-attach/history"
     attach
     keys 'call labs 4711' Enter
+    await '= 4711'
+    await "> *$"
     keys C-d
     await 'status=0'
 }
@@ -189,6 +193,8 @@ dump_shows() {
     ln -s "$BATS_TEST_TMPDIR/precious" "$HOME/.local/state/manhole-attach/history"
     attach
     keys 'call labs 4711' Enter
+    await '= 4711'
+    await "> *$"
     keys C-d
     await 'status=0'
     assert_equal "$(cat "$BATS_TEST_TMPDIR/precious")" precious

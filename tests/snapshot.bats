@@ -132,7 +132,7 @@ only_sleeps() {
     done
     # The proof that it watches: a real stop is the first news it gets.
     kill -STOP "$child"
-    wait_until 20 grep -q . <(grep -v -e '^child' -e '^ready' "$BATS_TEST_TMPDIR/watchful_parent.out")
+    wait_until 20 grep -qv -e '^child' -e '^ready' "$BATS_TEST_TMPDIR/watchful_parent.out"
     run grep -v -e '^child' -e '^ready' "$BATS_TEST_TMPDIR/watchful_parent.out"
     assert_output stopped
 }
