@@ -32,7 +32,7 @@ PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev lib
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang-format mandoc
+	clang clang-format mandoc
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 
@@ -154,6 +154,12 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@BUILD='$(abspath $(BUILD))' tests/demo
 
+# Figures only: nothing fails by them.
+.PHONY: bench
+bench:
+	@$(MAKE) --no-print-directory all targets
+	@BUILD='$(abspath $(BUILD))' tests/bench
+
 # --- Form. ---
 
 C_FILES = $(wildcard src/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
@@ -227,6 +233,7 @@ help:
 	@echo 'make deps                install what is missing to build, test and demonstrate (apt, root)'
 	@echo 'make demo                both jobs, on a redis-server of its own under load'
 	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
+	@echo 'make bench               what a dump costs its target, next to gdb and eu-stack'
 	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
 	@echo 'make uninstall           takes away what install put there'
 	@echo 'make format              clang-format; make check fails where it would change something'

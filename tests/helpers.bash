@@ -76,3 +76,9 @@ redis_answers() {
 alive() {
     [[ -e /proc/$1/stat ]] && ! grep -q '^State:[[:space:]]Z' "/proc/$1/status"
 }
+
+# The leak check of a sanitized build (make SANITIZE=address check) stops its own threads by ptrace at exit, which
+# cannot be while another tracer is there.
+strace() {
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 command strace "$@"
+}
