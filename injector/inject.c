@@ -323,6 +323,7 @@ static struct error *try_round(struct injection *injection, enum loan_work work,
         fit++;
     /* The best first; when they fail again and again, all others get their turn. */
     size_t start = fit && round >= 4 ? (size_t)(round - 4) * TRIES_PER_ROUND % fit : 0;
+    size_t hopeless = 0;
     for (size_t i = 0; i < fit && i < TRIES_PER_ROUND && !deadline_passed(deadline); i++) {
         struct loan_report report;
         pid_t tid = candidates[(start + i) % fit].tid;
@@ -335,6 +336,12 @@ static struct error *try_round(struct injection *injection, enum loan_work work,
         if (report.outcome == LOAN_REFUSED) {
             injection->result->attempts += work == LOAN_CREATE_THREAD;
             histogram_add(injection->histogram, report.reason);
+            hopeless += report.for_good;
+            if (hopeless == fit)
+                return error_create(ERROR_UNSUPPORTED, 0,
+                                    "process %d (%s) cannot be attached: it is %s; --dump works",
+                                    injection->process->pid, injection->process->name,
+                                    report.reason);
             nap(50 + random_below(950));
             continue;
         }

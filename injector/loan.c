@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/mailbox.h"
+#include "injector/seccomp.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -256,6 +257,10 @@ static struct error *stop_and_judge(struct loan_site *site, struct tracee *trace
     if (error)
         return or_refuse(site, error, report, "ending");
     report->reason = arch_loan_obstacle(site->process, tracee->tid, &parameters->home);
+    if (!report->reason && seccomp_is_filtered(site->process, tracee->tid)) {
+        report->reason = seccomp_obstacle(tracee->tid);
+        report->for_good = report->reason != NULL;
+    }
     if (!report->reason && gate)
         report->reason = gate(context, tracee->tid, &parameters->home);
     return NULL;

@@ -34,6 +34,7 @@ enum loan_outcome {
 struct loan_report {
     enum loan_outcome outcome;
     const char *reason;  /* static text; of LOAN_REFUSED */
+    bool for_good;       /* of LOAN_REFUSED: that will not change */
     int result;          /* of LOAN_DONE */
     bool went_alone;     /* it was at home before we fetched it */
     uint64_t stopped_us; /* from the stop to the release */

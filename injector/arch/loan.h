@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+extern const uint32_t arch_audit; /* AUDIT_ARCH_...: what seccomp filters see */
+
 /* What the borrowed thread is to do. */
 enum loan_work {
     LOAN_CREATE_THREAD, /* map the region, pthread_create there */

@@ -7,6 +7,7 @@
 
 #include <cpuid.h>
 #include <errno.h>
+#include <linux/audit.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -54,6 +55,8 @@ enum {
     KERNEL_ERESTARTNOHAND = 514,
     KERNEL_ERESTART_RESTARTBLOCK = 516,
 };
+
+const uint32_t arch_audit = AUDIT_ARCH_X86_64;
 
 static struct user_regs_struct *user_regs(struct arch_regset *regset)
 {
