@@ -243,6 +243,9 @@ static bool start_editor(struct console *console)
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(editor, NULL); /* the user's own ~/.editrc may bind anew */
     el_set(editor, EL_GETCFN, read_character);
+    /* While a command runs: keys typed ahead reach the next prompt as they are. A Ctrl-D that the
+       line discipline takes for the end of a line of its own would be lost (termios(3), ICANON). */
+    el_set(editor, EL_SETTY, "-x", "-icanon", NULL);
     return true;
 }
 

@@ -84,6 +84,17 @@ is_cleared() {
     assert_success
 }
 
+@test "a Ctrl-D typed while a command runs is taken at the next prompt" {
+    start_redis
+    attach
+    keys 'call sleep 1' Enter
+    wait_until 20 dump_shows 'nanosleep'
+    keys C-d
+    await 'status=0'
+    shows '= 0 '
+    redis_answers
+}
+
 @test "quit leaves as Ctrl-D does" {
     start_sleeper
     attach
