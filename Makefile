@@ -164,7 +164,7 @@ bench:
 
 C_FILES = $(wildcard src/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
 	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc \
-	tests/targets/*.h)
+	tests/targets/*.h tests/targets/*/*.[ch])
 LINTED_FILES = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
 
 # Each version of clang-format lays out a little differently: this one decides.

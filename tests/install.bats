@@ -117,3 +117,22 @@ options_of_help() {
         assert_line --regexp "^make $target( |\$)"
     done
 }
+
+@test "every test that the README calls as a witness exists" {
+    local suite title count=0
+    while IFS=$'\t' read -r suite title; do
+        count=$((count + 1))
+        # The number of rounds is a variable of the suite.
+        grep -qF -- "@test \"${title/#100 rounds on/\$ROUNDS rounds on}\"" "$TOP/tests/$suite" ||
+            fail "$suite has no test \"$title\""
+    done < <(python3 - "$TOP/README.md" <<'END'
+import re, sys
+for row in open(sys.argv[1]):
+    if row.startswith("| **"):
+        for suite, titles in re.findall(r"`(\w+\.bats)`((?:[:;] \*[^*]+\*)*)", row.split("|")[3]):
+            for title in re.findall(r"\*([^*]+)\*", titles):
+                print(suite, title, sep="\t")
+END
+    )
+    assert [ "$count" -ge 8 ]
+}
