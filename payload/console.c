@@ -61,7 +61,8 @@ static const struct command commands[] = {
      "manhole-attach\n"
      "and hanging up cut it off, but what it held by then, a lock say, stays held. What it prints\n"
      "goes where the program's output goes, when the program flushes it ('call fflush 0').\n"
-     "A function that calls exit() ends the process.\n",
+     "Threads that it starts have all signals blocked. A function that calls exit() ends the\n"
+     "process.\n",
      command_call},
     {"log", "[MESSAGE]", "writes a line to the manhole's log, or says where that goes", NULL,
      command_log},
@@ -136,9 +137,6 @@ void request_explain(struct request *request, enum guard_outcome outcome,
     char where[512], name[16];
     switch (outcome) {
     case GUARD_RETURNED:
-        return;
-    case GUARD_REFUSED:
-        request_fail(request, "%s: not run: no real-time signal is free to cut it off with", what);
         return;
     case GUARD_CUT:
         request->result.outcome = MANHOLE_INTERRUPTED;
@@ -314,7 +312,7 @@ static enum job_result result_of(const struct request *request, const struct out
 enum job_result console_run(const struct job *job)
 {
     struct output output;
-    output_init(&output, job->fd, job->frames, job->id);
+    output_init(&output, &job->socket, job->frames, job->id);
     struct request request = {.job = job, .output = &output};
     switch (job->kind) {
     case JOB_BANNER:

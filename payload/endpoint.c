@@ -79,12 +79,12 @@ static int bind_socket(struct endpoint *endpoint, char *message, size_t size)
 {
     struct sockaddr_un address;
     fill_address(&address, endpoint->path);
-    long result = SYS_CALL(SYS_bind, endpoint->fd, &address, sizeof(address), 0, 0, 0);
+    long result = SYS_CALL(SYS_bind, endpoint->listening.fd, &address, sizeof(address), 0, 0, 0);
     if (result == -EADDRINUSE) {
         int status = remove_abandoned(&address, message, size);
         if (status)
             return status;
-        result = SYS_CALL(SYS_bind, endpoint->fd, &address, sizeof(address), 0, 0, 0);
+        result = SYS_CALL(SYS_bind, endpoint->listening.fd, &address, sizeof(address), 0, 0, 0);
     }
     if (result < 0)
         return explain((int)-result, endpoint->path, "cannot make the socket", message, size);
@@ -99,7 +99,7 @@ static int bind_socket(struct endpoint *endpoint, char *message, size_t size)
     /* A umask that takes our own rights away. Only the owner of the file gets this far. */
     if ((status.st_mode & 0777) != 0600)
         SYS_CALL(SYS_fchmodat, AT_FDCWD, endpoint->path, 0600, 0, 0, 0);
-    result = SYS_CALL(SYS_listen, endpoint->fd, BACKLOG, 0, 0, 0, 0);
+    result = SYS_CALL(SYS_listen, endpoint->listening.fd, BACKLOG, 0, 0, 0, 0);
     if (result < 0)
         return explain((int)-result, endpoint->path, "cannot listen", message, size);
     return 0;
@@ -121,14 +121,14 @@ static int set_path(struct endpoint *endpoint, const char *path, char *message, 
 
 int endpoint_open(struct endpoint *endpoint, const char *path, char *message, size_t message_size)
 {
-    *endpoint = (struct endpoint){.fd = -1};
+    *endpoint = (struct endpoint){.listening = DESCRIPTOR_NONE};
     int status = set_path(endpoint, path, message, message_size);
     if (status)
         return status;
     long fd = make_socket();
     if (fd < 0)
         return explain((int)-fd, endpoint->path, "no socket", message, message_size);
-    endpoint->fd = (int)fd;
+    endpoint->listening = descriptor_take((int)fd);
     status = bind_socket(endpoint, message, message_size);
     if (status)
         endpoint_close(endpoint);
@@ -147,11 +147,8 @@ void endpoint_unlink(const struct endpoint *endpoint)
 void endpoint_close(struct endpoint *endpoint)
 {
     endpoint_unlink(endpoint);
-    if (endpoint->fd < 0)
-        return;
     /* A child that the program forked may hold it too: nobody shall wait there in vain. */
-    if (endpoint->owner == sys_getpid())
-        SYS_CALL(SYS_shutdown, endpoint->fd, SHUT_RDWR, 0, 0, 0, 0);
-    sys_close(endpoint->fd);
-    endpoint->fd = -1;
+    if (endpoint->owner == sys_getpid() && descriptor_intact(&endpoint->listening))
+        SYS_CALL(SYS_shutdown, endpoint->listening.fd, SHUT_RDWR, 0, 0, 0, 0);
+    descriptor_close(&endpoint->listening);
 }

@@ -3,11 +3,13 @@
 #ifndef PAYLOAD_ENDPOINT_H
 #define PAYLOAD_ENDPOINT_H
 
+#include "payload/descriptor.h"
+
 #include <stddef.h>
 #include <sys/types.h>
 
 struct endpoint {
-    int fd; /* listening */
+    struct descriptor listening;
     char path[108];
     pid_t owner; /* the process that made it: no child of it removes the file */
     dev_t device;

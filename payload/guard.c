@@ -164,9 +164,7 @@ enum guard_outcome guard_run(enum guard_cut_mode mode, uintptr_t function,
                              const uint64_t arguments[ARCH_ARGUMENTS], uint64_t *result,
                              struct guard_report *report)
 {
-    int cut_signal = signals_choose_free();
-    if (!cut_signal)
-        return GUARD_REFUSED;
+    int cut_signal = signals_choose();
     open_region(mode, cut_signal);
     int landed = arch_guarded_call(&state.worker.frame, function, arguments, 0, result);
     /* The called code forked, and this is the child: it has no manhole, and nothing to go on with.

@@ -16,7 +16,6 @@ enum guard_outcome {
     GUARD_RETURNED,
     GUARD_FAULTED, /* by a signal: see the report */
     GUARD_CUT,     /* by guard_cut */
-    GUARD_REFUSED, /* not run: no signal is free to cut it off with */
 };
 
 enum guard_cut_mode {
@@ -43,7 +42,8 @@ enum guard_outcome guard_run(enum guard_cut_mode mode, uintptr_t function,
 /* From another thread: cuts off what is running now, if anything; it may need to be said again. */
 void guard_cut(void);
 
-/* After a worker that ended inside guard_run (pthread_exit in what it called). */
+/* After a worker that ended inside guard_run (pthread_exit in what it called), and in a forked
+   child, where it never was. */
 void guard_bury(void);
 
 /*

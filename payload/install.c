@@ -2,6 +2,7 @@
 #include "payload/manhole.h"
 
 #include "payload/endpoint.h"
+#include "payload/guard.h"
 #include "payload/listener.h"
 #include "payload/lock.h"
 #include "payload/log.h"
@@ -12,16 +13,18 @@
 #include "payload/worker.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
 
 #define LOCK_MS 5000
+/* How long an evaluation may take to end when the manhole is closed; and when the program exits. */
+#define PATIENCE_MS 2500
+#define EXIT_PATIENCE_MS 200
 
 static struct {
     struct lock lock; /* of installing, uninstalling, asking */
     bool installed;
     pid_t pid; /* where it is installed; a forked child has another one */
     struct endpoint endpoint;
-    int wake_fd;
+    struct descriptor wake_read, wake_write; /* a pipe: what wakes the listener */
 } state;
 
 /* For those who look from outside (manhole-attach --list): where we listen, "" when we do not. */
@@ -72,12 +75,18 @@ static int take_options(const void *from, size_t size, struct manhole_options *t
 
 /* --- Opening and closing, in opposite order. --- */
 
+static void close_wake(void)
+{
+    descriptor_close(&state.wake_read);
+    descriptor_close(&state.wake_write);
+}
+
 static int start_threads(char *message, size_t message_size)
 {
     char name[16];
-    int status = worker_start(state.wake_fd);
+    int status = worker_start(&state.wake_write);
     if (!status) {
-        status = listener_start(state.endpoint.fd, state.endpoint.path, state.wake_fd);
+        status = listener_start(&state.endpoint.listening, state.endpoint.path, &state.wake_read);
         if (status) {
             worker_give(&(struct job){.kind = JOB_STOP});
             worker_join();
@@ -88,6 +97,28 @@ static int start_threads(char *message, size_t message_size)
     return status;
 }
 
+static int open_wake(char *message, size_t message_size)
+{
+    int ends[2];
+    long status = SYS_CALL(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
+    if (status < 0) {
+        char name[16];
+        text_format(message, message_size, "no pipe: %s", text_errno((int)-status, name));
+        return (int)-status;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        long moved = sys_move_high(ends[i]);
+        ends[i] = moved < 0 ? -1 : (int)moved;
+    }
+    state.wake_read = ends[0] < 0 ? DESCRIPTOR_NONE : descriptor_take(ends[0]);
+    state.wake_write = ends[1] < 0 ? DESCRIPTOR_NONE : descriptor_take(ends[1]);
+    if (ends[0] >= 0 && ends[1] >= 0)
+        return 0;
+    close_wake();
+    text_format(message, message_size, "no room for a pipe: EMFILE");
+    return EMFILE;
+}
+
 static int open_all(const struct manhole_options *options, char *message, size_t message_size)
 {
     int status = log_open(options->log_fd, options->log_path, message, message_size);
@@ -96,18 +127,13 @@ static int open_all(const struct manhole_options *options, char *message, size_t
     status = endpoint_open(&state.endpoint, options->socket_path, message, message_size);
     if (status)
         goto no_endpoint;
-    long fd = sys_move_high(SYS_CALL(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
-    if (fd < 0) {
-        char name[16];
-        status = (int)-fd;
-        text_format(message, message_size, "no eventfd: %s", text_errno(status, name));
+    status = open_wake(message, message_size);
+    if (status)
         goto no_wake;
-    }
-    state.wake_fd = (int)fd;
     status = start_threads(message, message_size);
     if (!status)
         return 0;
-    sys_close(state.wake_fd);
+    close_wake();
 no_wake:
     endpoint_close(&state.endpoint);
 no_endpoint:
@@ -118,7 +144,7 @@ no_endpoint:
 /* After the threads have been told to end, or, in a forked child, were never there. */
 static void close_all(void)
 {
-    sys_close(state.wake_fd);
+    close_wake();
     endpoint_close(&state.endpoint);
     log_close();
     manhole_socket_path[0] = '\0';
@@ -133,6 +159,7 @@ static void forget_parents(void)
     listener_forget();
     worker_forget();
     session_forget();
+    guard_bury();
     close_all();
 }
 
@@ -148,14 +175,14 @@ static int install(const struct manhole_options *options, char *message, size_t 
     return 0;
 }
 
-static int uninstall(char *message, size_t message_size)
+static int uninstall(unsigned patience_ms, char *message, size_t message_size)
 {
     pid_t self = sys_gettid();
     if (self == worker_tid() || self == listener_tid()) {
         text_format(message, message_size, "the manhole's own thread cannot close it");
         return EDEADLK;
     }
-    if (listener_stop(message, message_size) != STOPPED)
+    if (listener_stop(&state.wake_write, patience_ms, message, message_size) != STOPPED)
         return EBUSY;
     listener_join();
     worker_join();
@@ -197,7 +224,7 @@ int manhole_install(const void *options, size_t options_size, char *message, siz
     struct manhole_options taken;
     int status = take_options(options, options_size, &taken, entry.message, entry.size);
     if (!status && state.installed && taken.replace)
-        status = uninstall(entry.message, entry.size);
+        status = uninstall(PATIENCE_MS, entry.message, entry.size);
     if (!status && state.installed) {
         status = EALREADY;
         text_format(entry.message, entry.size, "already installed at %s", state.endpoint.path);
@@ -217,7 +244,7 @@ int manhole_uninstall(const void *options, size_t options_size, char *message, s
         return EBUSY;
     int status = ENOENT;
     if (state.installed)
-        status = uninstall(entry.message, entry.size);
+        status = uninstall(PATIENCE_MS, entry.message, entry.size);
     else
         text_copy(entry.message, entry.size, "no manhole is installed");
     lock_release(&state.lock);
@@ -251,6 +278,10 @@ __attribute__((destructor)) static void leave(void)
 {
     if (!state.installed || state.pid != sys_getpid())
         return;
-    if (manhole_uninstall(NULL, 0, NULL, 0) != 0)
+    struct entry entry;
+    if (!enter(&entry, NULL, 0))
+        return;
+    if (state.installed && uninstall(EXIT_PATIENCE_MS, entry.message, entry.size) != 0)
         endpoint_unlink(&state.endpoint);
+    lock_release(&state.lock);
 }

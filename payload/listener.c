@@ -13,23 +13,24 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define STACK_BYTES (128u << 10)
+/* Sanitizers complain on the program's stderr about less; only what is touched is used. */
+#define STACK_BYTES (1u << 20)
 /* accept(2) failed for want of something: descriptors, memory. */
 #define BACK_OFF_MS 250
-/* How long an evaluation may take to end when the manhole is to be closed, ms. */
-#define STOP_PATIENCE_MS 2500
-/* How long the one who asked for it waits for the listener's answer: longer than that. */
-#define STOP_ANSWER_MS 4000
+/* The listener answers the one who asks it to stop at most so long after his patience ends, ms. */
+#define STOP_ANSWER_MS 1500
+/* Clients that are answered in one go, so that the one who is served has his turn. */
+#define ACCEPT_MAX 16
 
 static struct {
     struct thread thread;
-    int socket_fd, wake_fd;
+    const struct descriptor *listening, *wake;
     const char *path;
-    uint64_t accept_again_at; /* ms; 0: now */
-    _Atomic bool stop;
-    _Atomic uint32_t answer; /* enum stop_answer */
-    uint64_t stop_until;     /* ms; 0: not asked to stop */
-    pid_t stuck;             /* the thread that would not end */
+    uint64_t accept_again_at;    /* ms; 0: now */
+    _Atomic uint32_t stop;       /* 1: asked to */
+    _Atomic uint32_t answer;     /* enum stop_answer */
+    _Atomic uint64_t stop_until; /* ms */
+    pid_t stuck;                 /* the thread that would not end */
 } state;
 
 /* --- Clients. --- */
@@ -86,9 +87,9 @@ static void welcome(int fd)
 
 static void accept_clients(void)
 {
-    for (;;) {
-        long fd =
-            SYS_CALL(SYS_accept4, state.socket_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0);
+    for (unsigned i = 0; i < ACCEPT_MAX; i++) {
+        long fd = SYS_CALL(SYS_accept4, state.listening->fd, NULL, NULL,
+                           SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0);
         if (fd >= 0)
             fd = sys_move_high(fd);
         if (fd >= 0) {
@@ -110,8 +111,7 @@ static void accept_clients(void)
 
 static void answer_stop(enum stop_answer answer)
 {
-    state.stop_until = 0;
-    atomic_store(&state.stop, false);
+    atomic_store(&state.stop, 0);
     atomic_store(&state.answer, answer);
     lock_wake(&state.answer);
 }
@@ -121,8 +121,6 @@ static bool stop_step(void)
 {
     if (!atomic_load(&state.stop))
         return false;
-    if (!state.stop_until)
-        state.stop_until = sys_now_ms() + STOP_PATIENCE_MS;
     if (session_active())
         session_end("the manhole is being closed");
     session_step(0);
@@ -154,7 +152,25 @@ static long next_timeout(void)
         timeout = shortest(timeout,
                            now < state.accept_again_at ? (long)(state.accept_again_at - now) : 0);
     }
-    return state.stop_until ? shortest(timeout, 50) : timeout;
+    return atomic_load(&state.stop) ? shortest(timeout, 50) : timeout;
+}
+
+/* The program closed our descriptors under us, and may have its own there: nothing of them is
+   touched any more. What is left is to wait for the end. */
+static bool lost(void)
+{
+    return !descriptor_intact(state.wake) || !descriptor_intact(state.listening);
+}
+
+static void wait_for_stop(void)
+{
+    session_end(NULL);
+    for (;;) {
+        session_step(POLLNVAL);
+        if (stop_step())
+            return;
+        lock_wait(&state.stop, 0, session_active() ? 100 : -1);
+    }
 }
 
 static void listen_loop(void *argument)
@@ -165,14 +181,20 @@ static void listen_loop(void *argument)
     for (;;) {
         bool was_active = session_active();
         struct pollfd fds[] = {
-            {.fd = state.wake_fd, .events = POLLIN},
-            {.fd = state.accept_again_at ? -1 : state.socket_fd, .events = POLLIN},
+            {.fd = state.wake->fd, .events = POLLIN},
+            {.fd = state.accept_again_at ? -1 : state.listening->fd, .events = POLLIN},
             session_events(),
         };
-        sys_poll(fds, 3, next_timeout());
-        uint64_t count;
+        /* EINVAL: RLIMIT_NOFILE is below 3. */
+        if (sys_poll(fds, 3, next_timeout()) == -EINVAL)
+            sys_sleep_ms(BACK_OFF_MS);
+        if ((fds[0].revents || fds[1].revents) && lost()) {
+            wait_for_stop();
+            return;
+        }
+        char bytes[64];
         if (fds[0].revents)
-            sys_read(state.wake_fd, &count, sizeof(count)); /* only to make it quiet again */
+            sys_read(state.wake->fd, bytes, sizeof(bytes)); /* only to make it quiet again */
         if (state.accept_again_at && sys_now_ms() >= state.accept_again_at)
             state.accept_again_at = 0;
         session_step(fds[2].revents);
@@ -185,23 +207,28 @@ static void listen_loop(void *argument)
     }
 }
 
-int listener_start(int socket_fd, const char *path, int wake_fd)
+int listener_start(const struct descriptor *listening, const char *path,
+                   const struct descriptor *wake)
 {
     state.path = path;
-    state.socket_fd = socket_fd;
-    state.wake_fd = wake_fd;
-    state.accept_again_at = state.stop_until = 0;
-    atomic_store(&state.stop, false);
+    state.listening = listening;
+    state.wake = wake;
+    state.accept_again_at = 0;
+    atomic_store(&state.stop, 0);
     atomic_store(&state.answer, STOP_PENDING);
     return thread_start(&state.thread, "manhole", STACK_BYTES, listen_loop, NULL);
 }
 
-enum stop_answer listener_stop(char *message, size_t size)
+enum stop_answer listener_stop(const struct descriptor *wake, unsigned patience_ms, char *message,
+                               size_t size)
 {
-    uint64_t one = 1, end = sys_now_ms() + STOP_ANSWER_MS;
+    uint64_t end = sys_now_ms() + patience_ms + STOP_ANSWER_MS;
+    atomic_store(&state.stop_until, sys_now_ms() + patience_ms);
     atomic_store(&state.answer, STOP_PENDING);
-    atomic_store(&state.stop, true);
-    sys_write(state.wake_fd, &one, sizeof(one));
+    atomic_store(&state.stop, 1);
+    lock_wake(&state.stop);
+    if (descriptor_intact(wake))
+        sys_write(wake->fd, "", 1); /* fails only when it is readable anyway */
     enum stop_answer answer;
     while ((answer = (enum stop_answer)atomic_load(&state.answer)) == STOP_PENDING &&
            sys_now_ms() < end)

@@ -5,20 +5,26 @@
 #ifndef PAYLOAD_LISTENER_H
 #define PAYLOAD_LISTENER_H
 
+#include "payload/descriptor.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Starts it on a listening socket, bound to `path`; wake_fd is an eventfd(2). 0 or an errno. */
-int listener_start(int socket_fd, const char *path, int wake_fd);
+/* Starts it on a listening socket, bound to `path`; it is woken through `wake`, the end of a pipe.
+   All are borrowed. 0 or an errno. */
+int listener_start(const struct descriptor *listening, const char *path,
+                   const struct descriptor *wake);
 
 enum stop_answer { STOP_PENDING, STOPPED, STOP_REFUSED };
 
 /*
- * Asks it, and the worker, to end, and waits for the answer. STOP_REFUSED: an evaluation would not
- * end; `message` says which thread it is, and the manhole goes on. After STOPPED: listener_join.
+ * Asks it (through the other end of its pipe), and the worker, to end, and waits for the answer.
+ * STOP_REFUSED: an evaluation did not end within patience_ms; `message` says which thread it is,
+ * and the manhole goes on. After STOPPED: listener_join.
  */
-enum stop_answer listener_stop(char *message, size_t size);
+enum stop_answer listener_stop(const struct descriptor *wake, unsigned patience_ms, char *message,
+                               size_t size);
 void listener_join(void);
 /* In a forked child. */
 void listener_forget(void);

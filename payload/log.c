@@ -1,5 +1,6 @@
 #include "payload/log.h"
 
+#include "payload/descriptor.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 
@@ -10,8 +11,8 @@
 #define LINE_MAX_BYTES 1024
 
 static struct {
-    int fd; /* 0: none (never one of ours) */
-    bool is_socket;
+    struct descriptor file;
+    bool open, is_socket;
     char destination[300];
 } state;
 
@@ -40,7 +41,8 @@ static int open_descriptor(int fd)
         result = sys_duplicate_high(fd);
     if (result < 0)
         return (int)-result;
-    state.fd = (int)result;
+    state.file = descriptor_take((int)result);
+    state.open = true;
     text_format(state.destination, sizeof(state.destination), "descriptor %d", fd);
     return 0;
 }
@@ -51,7 +53,8 @@ static int open_path(const char *path)
         sys_move_high(sys_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600));
     if (result < 0)
         return (int)-result;
-    state.fd = (int)result;
+    state.file = descriptor_take((int)result);
+    state.open = true;
     text_copy(state.destination, sizeof(state.destination), path);
     return 0;
 }
@@ -77,25 +80,25 @@ int log_open(int fd, const char *path, char *message, size_t message_size)
 
 void log_close(void)
 {
-    if (state.fd)
-        sys_close(state.fd);
+    if (state.open)
+        descriptor_close(&state.file);
     memset(&state, 0, sizeof(state));
 }
 
 const char *log_destination(void)
 {
-    return state.fd ? state.destination : "nowhere";
+    return state.open ? state.destination : "nowhere";
 }
 
 static bool would_block(void)
 {
-    struct pollfd one = {.fd = state.fd, .events = POLLOUT};
+    struct pollfd one = {.fd = state.file.fd, .events = POLLOUT};
     return sys_poll(&one, 1, 0) != 1 || !(one.revents & POLLOUT);
 }
 
 void log_line(const char *format, ...)
 {
-    if (!state.fd)
+    if (!state.open || !descriptor_intact(&state.file))
         return;
     struct timespec now = {0, 0};
     SYS_CALL(SYS_clock_gettime, CLOCK_REALTIME, &now, 0, 0, 0, 0);
@@ -109,7 +112,8 @@ void log_line(const char *format, ...)
     used += text_sanitize(line + used, sizeof(line) - used - 1, raw, length, NULL);
     line[used++] = '\n';
     if (state.is_socket)
-        sys_send(state.fd, line, used);
+        sys_send(state.file.fd, line, used);
     else if (!would_block())
-        sys_write(state.fd, line, used); /* what cannot be written is lost: there is no log of it */
+        sys_write(state.file.fd, line,
+                  used); /* what cannot be written is lost: there is no log of it */
 }

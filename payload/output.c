@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-void output_init(struct output *output, int fd, bool frames, uint32_t id)
+void output_init(struct output *output, const struct descriptor *socket, bool frames, uint32_t id)
 {
-    output->fd = fd;
+    output->socket = *socket;
     output->frames = frames;
     output->id = id;
     output->dead = output->stalled = false;
@@ -23,7 +23,7 @@ bool output_wanted(const struct output *output)
 /* Until the client reads. The listener's shutdown(2) of the socket ends the wait. */
 static bool wait_for_room(struct output *output)
 {
-    struct pollfd one = {.fd = output->fd, .events = POLLOUT};
+    struct pollfd one = {.fd = output->socket.fd, .events = POLLOUT};
     long ready = sys_poll(&one, 1, OUTPUT_STALL_MS);
     output->stalled = ready == 0;
     return ready > 0 || ready == -EINTR;
@@ -33,7 +33,8 @@ static void send_all(struct output *output, const void *data, size_t size)
 {
     const char *position = data;
     while (size && !output->dead) {
-        long sent = sys_send(output->fd, position, size);
+        long sent = descriptor_intact(&output->socket) ? sys_send(output->socket.fd, position, size)
+                                                       : -EBADF;
         if (sent > 0) {
             position += sent;
             size -= (size_t)sent;

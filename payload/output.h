@@ -6,6 +6,7 @@
 #ifndef PAYLOAD_OUTPUT_H
 #define PAYLOAD_OUTPUT_H
 
+#include "payload/descriptor.h"
 #include "payload/protocol.h"
 
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 #define OUTPUT_STALL_MS 20000
 
 struct output {
-    int fd;
+    struct descriptor socket;
     bool frames;
     uint32_t id;  /* of the request that is answered */
     bool dead;    /* the client is gone, or does not read */
@@ -24,7 +25,7 @@ struct output {
     char buffer[4096];
 };
 
-void output_init(struct output *output, int fd, bool frames, uint32_t id);
+void output_init(struct output *output, const struct descriptor *socket, bool frames, uint32_t id);
 
 /* False when nothing more should be said: the client is gone, or wants the command to end. */
 bool output_wanted(const struct output *output);

@@ -7,6 +7,7 @@
 #include "payload/text.h"
 #include "payload/worker.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* Grows up to one request of the largest size. */
@@ -27,7 +28,7 @@ enum mode {
 
 static struct {
     enum mode mode;
-    int fd;
+    struct descriptor socket;
     struct ucred peer;
     struct arena arena;
     uint64_t greeting_until; /* ms */
@@ -45,6 +46,8 @@ static struct {
     uint32_t job_id, bye_id; /* of the last job, of the goodbye */
 } state;
 
+static _Atomic pid_t client; /* for other threads too */
+
 bool session_active(void)
 {
     return state.mode != MODE_NONE;
@@ -52,7 +55,7 @@ bool session_active(void)
 
 pid_t session_client(void)
 {
-    return state.mode == MODE_NONE || state.gone ? 0 : state.peer.pid;
+    return atomic_load(&client);
 }
 
 bool session_begin(int fd, const struct ucred *peer)
@@ -64,8 +67,9 @@ bool session_begin(int fd, const struct ucred *peer)
         return false;
     }
     state.capacity = INPUT_FIRST_BYTES;
-    state.fd = fd;
+    state.socket = descriptor_take(fd);
     state.peer = *peer;
+    atomic_store(&client, peer->pid);
     state.mode = MODE_GREETING;
     state.may_upgrade = true;
     state.greeting_until = sys_now_ms() + MANHOLE_GREETING_MS;
@@ -88,9 +92,10 @@ void session_end(const char *why)
 /* The client is gone: whoever waits for it in the worker is woken by this. */
 static void hang_up(void)
 {
-    if (!state.gone)
-        SYS_CALL(SYS_shutdown, state.fd, SHUT_RDWR, 0, 0, 0, 0);
+    if (!state.gone && descriptor_intact(&state.socket))
+        SYS_CALL(SYS_shutdown, state.socket.fd, SHUT_RDWR, 0, 0, 0, 0);
     state.gone = true;
+    atomic_store(&client, 0);
     session_end(NULL);
 }
 
@@ -103,23 +108,24 @@ static void say_goodbye(void)
         struct manhole_frame header = {(uint32_t)strlen(why), MANHOLE_BYE, state.bye_id};
         memcpy(text, &header, sizeof(header));
         text_copy(text + sizeof(header), sizeof(text) - sizeof(header), why);
-        sys_send(state.fd, text, sizeof(header) + header.length);
+        sys_send(state.socket.fd, text, sizeof(header) + header.length);
     } else if (*why) {
         size_t size = text_format(text, sizeof(text), "%s\n", why);
-        sys_send(state.fd, text, size);
+        sys_send(state.socket.fd, text, size);
     }
 }
 
 static void close_session(void)
 {
-    if (!state.gone)
+    if (!state.gone && descriptor_intact(&state.socket))
         say_goodbye();
-    /* shutdown: a child that the program forked may hold the descriptor too. */
-    SYS_CALL(SYS_shutdown, state.fd, SHUT_RDWR, 0, 0, 0, 0);
-    sys_close(state.fd);
+    hang_up(); /* not close alone: a child that the program forked may hold the descriptor too */
+    descriptor_close(&state.socket);
     memory_unmap(state.input, state.capacity);
     arena_deinit(&state.arena);
     state.mode = MODE_NONE;
+    atomic_store(&client, 0);
+    worker_rest();
     log_line("DONE.");
     log_line("Cleaned up.");
 }
@@ -128,10 +134,11 @@ void session_forget(void)
 {
     if (state.mode == MODE_NONE)
         return;
-    sys_close(state.fd);
+    descriptor_close(&state.socket);
     memory_unmap(state.input, state.capacity);
     arena_deinit(&state.arena);
     state.mode = MODE_NONE;
+    atomic_store(&client, 0);
 }
 
 /* --- Input. --- */
@@ -161,7 +168,7 @@ static bool make_room(void)
 static void receive(void)
 {
     while (!state.half_closed && !state.gone && make_room()) {
-        long got = sys_recv(state.fd, state.input + state.size, state.capacity - state.size);
+        long got = sys_recv(state.socket.fd, state.input + state.size, state.capacity - state.size);
         if (got > 0)
             state.size += (size_t)got;
         else if (got == 0)
@@ -177,7 +184,7 @@ static void give(enum job_kind kind, uint32_t id, const char *data, size_t size)
 {
     struct job job = {
         .kind = kind,
-        .fd = state.fd,
+        .socket = state.socket,
         .frames = state.mode == MODE_FRAMES,
         .id = id,
         .data = data,
@@ -389,7 +396,7 @@ struct pollfd session_events(void)
     struct pollfd events = {.fd = -1};
     if (state.mode == MODE_NONE || state.gone)
         return events;
-    events.fd = state.fd; /* POLLHUP comes in any case */
+    events.fd = state.socket.fd; /* POLLHUP comes in any case */
     bool room = state.size < state.capacity ||
                 (!worker_busy() && (state.start || state.capacity < INPUT_MAX_BYTES));
     if (!state.half_closed && room)
@@ -413,9 +420,9 @@ void session_step(short events)
 {
     if (state.mode == MODE_NONE)
         return;
-    if (events & (POLLHUP | POLLERR | POLLNVAL))
+    if (events & (POLLHUP | POLLERR | POLLNVAL) || (events && !descriptor_intact(&state.socket)))
         hang_up();
-    if (events & POLLIN)
+    if (events & POLLIN && !state.gone)
         receive();
     if (worker_is_dead())
         bury_worker();

@@ -13,7 +13,7 @@
 
 /* True from session_begin until all that the client started has ended. */
 bool session_active(void);
-/* Pid of the client; 0: it is gone, what it ran is not. */
+/* Pid of the client, for any thread; 0: there is none, or it is gone and what it ran is not. */
 pid_t session_client(void);
 
 /* Takes the descriptor. False (and closed): no memory. */

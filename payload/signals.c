@@ -38,14 +38,14 @@ static bool is_ours(const struct kernel_action *action)
     return action->handler == (uintptr_t)arch_signal_entry;
 }
 
-int signals_choose_free(void)
+int signals_choose(void)
 {
     for (int signal = HIGHEST_SIGNAL; signal >= LOWEST_REAL_TIME; signal--) {
         struct kernel_action action;
         if (change_action(signal, NULL, &action) == 0 && action.handler == (uintptr_t)SIG_DFL)
             return signal;
     }
-    return 0;
+    return HIGHEST_SIGNAL;
 }
 
 void signals_take(int signal, bool restart, signals_claim *claim)

@@ -11,9 +11,10 @@
 
 /*
  * A signal that nobody has a use for, as far as one can see: a real-time one, the highest whose
- * disposition is the default. 0: none.
+ * disposition is the default. Where all are taken (Go takes every signal), the highest: those that
+ * we do not send ourselves are passed on in any case.
  */
-int signals_choose_free(void);
+int signals_choose(void);
 
 /* What a handler of ours does with a signal; false: it is not ours. Called inside the handler. */
 typedef bool signals_claim(int signal, const siginfo_t *info, void *context);

@@ -44,7 +44,8 @@ struct record {
     enum how how;
     struct proc_thread thread;
     size_t count;
-    bool more; /* frames beyond MAX_FRAMES */
+    bool more;  /* frames beyond MAX_FRAMES */
+    bool blind; /* no unwind information for the last frame: the stack may go on */
     uintptr_t pcs[MAX_FRAMES];
     bool exact[MAX_FRAMES]; /* the pc itself, not a return address */
 };
@@ -56,11 +57,14 @@ enum phase { AT_REST, ASKED, RECORDING };
 
 typedef _Unwind_Reason_Code backtrace_function(_Unwind_Trace_Fn, void *);
 typedef _Unwind_Ptr ip_function(struct _Unwind_Context *, int *);
+/* libgcc's unwind-dw2-fde.h: the entry for a pc, or NULL; fills in three pointers. */
+typedef const void *find_function(void *pc, void *bases[3]);
 
 static struct {
     void *library;
     backtrace_function *backtrace;
     ip_function *get_ip;
+    find_function *find_entry; /* may be NULL */
     int signal;
     _Atomic uint32_t word;
     uint32_t number;
@@ -91,6 +95,7 @@ void stacks_release(void)
     state.library = NULL;
     state.backtrace = NULL;
     state.get_ip = NULL;
+    state.find_entry = NULL;
 }
 
 /* --- In the thread that is asked. --- */
@@ -131,6 +136,11 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument
 static void unwind(struct walk *walk)
 {
     state.backtrace(visit, walk);
+    struct record *record = walk->record;
+    size_t last = record->count - 1;
+    void *bases[3];
+    record->blind = state.find_entry && !record->more &&
+                    !state.find_entry((void *)(record->pcs[last] - !record->exact[last]), bases);
 }
 
 /* The signal handler. */
@@ -287,6 +297,7 @@ static void load_unwinder(void)
         return;
     backtrace_function *backtrace = (backtrace_function *)dlsym(library, "_Unwind_Backtrace");
     state.get_ip = (ip_function *)dlsym(library, "_Unwind_GetIPInfo");
+    state.find_entry = (find_function *)dlsym(library, "_Unwind_Find_FDE");
     state.library = library;
     if (!backtrace || !state.get_ip)
         return;
@@ -375,6 +386,8 @@ static void show(struct request *request, const struct collection *collection)
         show_frames(output, record, places);
         if (record->more)
             output_format(output, "     more than %d frames\n", MAX_FRAMES);
+        if (record->blind && !remark)
+            remark = "no unwind information here: the stack may go on";
         if (remark)
             output_format(output, "     %s\n", remark);
     }
@@ -385,11 +398,7 @@ static void show(struct request *request, const struct collection *collection)
 
 static void collect_all(struct request *request, struct collection *collection)
 {
-    state.signal = signals_choose_free();
-    if (!state.signal) {
-        request_fail(request, "bt: no real-time signal is free to ask the threads with");
-        return;
-    }
+    state.signal = signals_choose();
     guard_take_faults();
     signals_take(state.signal, true, record_own_stack);
     long status = proc_each_number("/proc/self/task", collect, collection);

@@ -17,7 +17,7 @@ enum phase { IDLE, GIVEN, FINISHED };
 
 static struct {
     struct thread thread;
-    int wake_fd;
+    const struct descriptor *wake;
     _Atomic uint32_t phase; /* enum phase: what the worker sleeps on */
     struct job job;
     enum job_result result;
@@ -37,8 +37,8 @@ static void name_after(pid_t client)
 
 static void tell_listener(void)
 {
-    uint64_t one = 1;
-    sys_write(state.wake_fd, &one, sizeof(one)); /* fails only when it is readable anyway */
+    if (descriptor_intact(state.wake))
+        sys_write(state.wake->fd, "", 1); /* fails only when it is readable anyway */
 }
 
 static void work(void *argument)
@@ -63,9 +63,9 @@ static void work(void *argument)
         guard_leave_thread();
 }
 
-int worker_start(int wake_fd)
+int worker_start(const struct descriptor *wake)
 {
-    state.wake_fd = wake_fd;
+    state.wake = wake;
     state.named_after = 0;
     atomic_store(&state.interrupted, false);
     atomic_store(&state.phase, IDLE);
@@ -88,6 +88,18 @@ void worker_give(const struct job *job)
     atomic_store(&state.interrupted, false);
     atomic_store(&state.phase, GIVEN);
     lock_wake(&state.phase);
+}
+
+void worker_rest(void)
+{
+    char path[64];
+    text_format(path, sizeof(path), "/proc/self/task/%d/comm", worker_tid());
+    long fd = sys_move_high(sys_open(path, O_WRONLY, 0));
+    if (fd < 0)
+        return; /* no /proc: the last client's name stays, and does no harm */
+    sys_write((int)fd, IDLE_NAME, sizeof(IDLE_NAME) - 1);
+    sys_close((int)fd);
+    state.named_after = 0;
 }
 
 bool worker_busy(void)
@@ -119,7 +131,7 @@ int worker_replace(void)
 {
     thread_join(&state.thread);
     guard_bury();
-    return worker_start(state.wake_fd);
+    return worker_start(state.wake);
 }
 
 pid_t worker_tid(void)

@@ -5,6 +5,7 @@
 #ifndef PAYLOAD_WORKER_H
 #define PAYLOAD_WORKER_H
 
+#include "payload/descriptor.h"
 #include "payload/memory.h"
 
 #include <stdbool.h>
@@ -24,7 +25,7 @@ enum job_kind {
 
 struct job {
     enum job_kind kind;
-    int fd;
+    struct descriptor socket;
     bool frames;
     uint32_t id;
     const char *data; /* not terminated; must stay until the job is done */
@@ -41,8 +42,8 @@ enum job_result {
     JOB_DIED,    /* the worker ended with it (pthread_exit): it must be buried */
 };
 
-/* Starts the thread; `wake_fd` is an eventfd(2) that is written when a job is done. 0 or errno. */
-int worker_start(int wake_fd);
+/* Starts the thread; it writes to `wake` (a pipe, borrowed) when a job is done. 0 or an errno. */
+int worker_start(const struct descriptor *wake);
 /* Joins it; JOB_STOP must have been given. */
 void worker_join(void);
 /* In a forked child. */
@@ -59,6 +60,8 @@ void worker_interrupt(void);
 /* True when the thread is gone though a job runs. Buries it and starts another: 0 or errno. */
 bool worker_is_dead(void);
 int worker_replace(void);
+/* No client: the idle worker's thread gets its name back. */
+void worker_rest(void);
 pid_t worker_tid(void);
 
 /* For the worker itself: the running job was asked to end. */

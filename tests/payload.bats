@@ -336,7 +336,27 @@ thread_named() {
         ((8#$flags & 8#2000000)) || fail "descriptor $number is not close-on-exec"
         found=$((found + 1))
     done
-    assert_equal "$found" 3
+    assert_equal "$found" 4
+}
+
+@test "a program that closes all descriptors and uses their numbers keeps what it puts there" {
+    installed "log=$log"
+    "$CLIENT" "$socket" upgrade 'run:call sleep 0' "pause:$BATS_TEST_TMPDIR/go" detach >"$BATS_TEST_TMPDIR/client" 3>&- 7>&- &
+    started+=($!)
+    wait_until 10 grep -qs PAUSED "$BATS_TEST_TMPDIR/client"
+    tell reuse "$BATS_TEST_TMPDIR/file"
+    assert_equal "$reply" reused
+    touch "$BATS_TEST_TMPDIR/go"
+    wait_until 10 grep -qs CLOSED "$BATS_TEST_TMPDIR/client"
+    run socat -t 5 - "UNIX-CONNECT:$socket"
+    assert_output --partial refused
+    tell uninstall
+    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$(cat "$BATS_TEST_TMPDIR/file")" precious
+    assert_equal "$(find "/proc/$pid/fd" -lname "$BATS_TEST_TMPDIR/file" | wc -l)" 31
+    tell install
+    assert_equal "$reply" "manhole_install ok: $socket"
+    answers
 }
 
 @test "100 rounds of loading, installing, uninstalling and unloading leave nothing" {
@@ -733,6 +753,18 @@ is_held_by_nobody() {
     alive "$pid"
 }
 
+@test "a search that waits for the loader's lock can be interrupted, and hurts nobody" {
+    installed
+    tell loader
+    run timeout 30 "$CLIENT" "$socket" upgrade 'send:sym malloc' interrupt await 'run:threads' detach
+    assert_line --partial 'RESULT 1 3 0 the search for the symbol: cut off'
+    assert_line --partial 'RESULT 3 0 0'
+    tell release
+    say 'sym malloc' 'call give_sum 7'
+    assert_line --regexp 'malloc = 0x[0-9a-f]+'
+    assert_output --partial '= 7 (0x7)'
+}
+
 # --- Stacks. ---
 
 @test "bt shows each thread's own stack, and leaves alone those it would disturb" {
@@ -877,11 +909,17 @@ is_held_by_nobody() {
 
 @test "without free descriptors it waits, and serves when there are some again" {
     installed "log=$log"
-    tell fds 3
+    tell fds 0
     [[ $reply == 'fds 0' ]]
     timeout 20 socat -t 15 - "UNIX-CONNECT:$socket" <<<$'call give_sum 7\nquit' >"$BATS_TEST_TMPDIR/late" 3>&- 7>&- &
     local client=$!
     started+=("$client")
+    sleep 0.5
+    local worker
+    # No poll(2) at all with that limit: it must not spin.
+    worker=$(thread_named manhole)
+    assert_equal "$(awk '{ print ($14 + $15 < 20) }' "/proc/$pid/task/$worker/stat")" 1
+    tell fds 3
     wait_until 10 log_has 'accept: EMFILE: tried again later'
     tell fds 1024
     wait "$client"
