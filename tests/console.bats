@@ -271,11 +271,11 @@ serve() {
 
 @test "the terminal is as before after the console" {
     start_sleeper
-    keys 'stty -g >before' Enter
+    keys "stty -g >$BATS_TEST_TMPDIR/before" Enter
     attach
     keys C-d
     await 'status=0'
-    keys "stty -g | cmp - before && echo same-\$((1 + 1))" Enter
+    keys "stty -g | cmp - $BATS_TEST_TMPDIR/before && echo same-\$((1 + 1))" Enter
     await '^same-2'
 }
 
