@@ -296,7 +296,8 @@ static void read_range(struct request *request)
     if (got)
         output_frame(request->output, MANHOLE_DATA, NULL, 0, bytes, got);
     else
-        request_fail(request, "0x%lx: not readable", range.address);
+        request_fail(request, range.size ? "0x%lx: not readable" : "0x%lx: no bytes were asked for",
+                     range.address);
     memory_unmap(bytes, range.size);
     if (got)
         request->job = NULL; /* answered */

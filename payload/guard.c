@@ -12,6 +12,7 @@
 
 #define BIT(signal) (1ull << ((signal)-1))
 #define ALTERNATE_STACK_BYTES (64u << 10)
+/* The holder of the lock sends one signal, no more: it is there in the end. */
 #define LOCK_MS 1000
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
@@ -129,6 +130,14 @@ void guard_give_back_faults(void)
         signals_give_back(faults[i]);
 }
 
+static void set_cut_signal(int cut_signal)
+{
+    while (!lock_take(&state.cut_lock, LOCK_MS))
+        ;
+    state.cut_signal = cut_signal;
+    lock_release(&state.cut_lock);
+}
+
 static void open_region(enum guard_cut_mode mode, int cut_signal)
 {
     state.worker.mode = mode;
@@ -138,9 +147,7 @@ static void open_region(enum guard_cut_mode mode, int cut_signal)
     atomic_store(&state.worker.tid, sys_gettid());
     guard_take_faults();
     signals_take(cut_signal, false, claim);
-    lock_take(&state.cut_lock, LOCK_MS);
-    state.cut_signal = cut_signal;
-    lock_release(&state.cut_lock);
+    set_cut_signal(cut_signal);
     set_mask(thread_blocked_signals() & ~(BIT(SIGABRT) | BIT(cut_signal)));
 }
 
@@ -148,9 +155,7 @@ static void open_region(enum guard_cut_mode mode, int cut_signal)
 static void close_region(int cut_signal)
 {
     set_mask(thread_blocked_signals());
-    lock_take(&state.cut_lock, LOCK_MS);
-    state.cut_signal = 0;
-    lock_release(&state.cut_lock);
+    set_cut_signal(0);
     uint64_t cut = BIT(cut_signal);
     struct timespec now = {0, 0};
     while (SYS_CALL(SYS_rt_sigtimedwait, &cut, NULL, &now, sizeof(cut), 0, 0) == cut_signal)
@@ -190,9 +195,7 @@ void guard_cut(void)
 
 void guard_bury(void)
 {
-    lock_take(&state.cut_lock, LOCK_MS);
-    state.cut_signal = 0;
-    lock_release(&state.cut_lock);
+    set_cut_signal(0);
     atomic_store(&state.worker.tid, 0);
     signals_give_back_all();
     stack_deinit(&state.alternate);

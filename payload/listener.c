@@ -180,9 +180,10 @@ static void listen_loop(void *argument)
     log_line("Waiting for new connection (in pid:%d) ...", sys_getpid());
     for (;;) {
         bool was_active = session_active();
+        bool accepts = !state.accept_again_at && !session_ends_soon();
         struct pollfd fds[] = {
             {.fd = state.wake->fd, .events = POLLIN},
-            {.fd = state.accept_again_at ? -1 : state.listening->fd, .events = POLLIN},
+            {.fd = accepts ? state.listening->fd : -1, .events = POLLIN},
             session_events(),
         };
         /* EINVAL: RLIMIT_NOFILE is below 3. */
@@ -202,7 +203,7 @@ static void listen_loop(void *argument)
             log_line("Waiting for new connection (in pid:%d) ...", sys_getpid());
         if (stop_step())
             return;
-        if (fds[1].revents)
+        if (fds[1].revents && !session_ends_soon())
             accept_clients();
     }
 }

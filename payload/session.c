@@ -58,6 +58,11 @@ pid_t session_client(void)
     return atomic_load(&client);
 }
 
+bool session_ends_soon(void)
+{
+    return session_active() && state.ending && sys_now_ms() < state.hang_up_at;
+}
+
 bool session_begin(int fd, const struct ucred *peer)
 {
     memset(&state, 0, sizeof(state));

@@ -16,6 +16,9 @@ bool session_active(void);
 /* Pid of the client, for any thread; 0: there is none, or it is gone and what it ran is not. */
 pid_t session_client(void);
 
+/* True for a moment while a session ends by itself: the next client may well be served. */
+bool session_ends_soon(void);
+
 /* Takes the descriptor. False (and closed): no memory. */
 bool session_begin(int fd, const struct ucred *peer);
 

@@ -59,9 +59,12 @@ void signals_take(int signal, bool restart, signals_claim *claim)
         .mask = thread_blocked_signals(),
     };
     state.claims[signal] = claim;
-    /* Read first: our handler must find it when it is called at once. */
+    /* Read first: our handler must find it when it is called at once. And again with the change
+       itself: the program may have been faster. */
+    struct kernel_action replaced;
     change_action(signal, NULL, &state.before[signal]);
-    change_action(signal, &action, NULL);
+    change_action(signal, &action, &replaced);
+    state.before[signal] = replaced;
 }
 
 static void put_back(int signal, bool flush)

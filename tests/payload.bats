@@ -235,6 +235,7 @@ thread_named() {
     local before
     before=$(counts)
     tell install
+    say bt
     tell unload
     assert_equal "$reply" 'unload 0'
     is_gone "$socket"
@@ -599,7 +600,7 @@ thread_named() {
 @test "every kind of fault ends the call and not the program" {
     installed
     say 'call read_null 0' 'call divide 1 0' 'call illegal' 'call trap' 'call abort' 'call deep 1' 'call 0x10' \
-        'call greeting' 'call raise 31' 'call spoil_state' 'call give_sum 7'
+        'call greeting' 'call raise 31' 'call read_beyond_file' 'call spoil_state' 'call give_sum 7'
     assert_output --partial 'read_null: ended by SIGSEGV at address 0x0, in read_null (payload_host)'
     assert_output --regexp 'divide: ended by SIGFPE in divide(\+0x[0-9a-f]+)? \(payload_host\)'
     assert_output --partial 'illegal: ended by SIGILL in illegal'
@@ -609,6 +610,7 @@ thread_named() {
     assert_output --partial '0x10: ended by SIGSEGV at address 0x10, in 0x10'
     assert_output --partial 'greeting: ended by SIGSEGV'
     assert_output --partial 'raise: ended by SIGSYS'
+    assert_output --partial 'read_beyond_file: ended by SIGBUS at address 0x'
     assert_output --partial 'spoil_state: ended by SIGSEGV'
     assert_output --partial '= 7 (0x7)'
     alive "$pid"
@@ -642,6 +644,27 @@ thread_named() {
     wait_until 30 more_recovered
     tell uninstall
     assert_equal "$reply" 'manhole_uninstall ok: closed'
+}
+
+@test "a one-shot handler of the program gets its signal once, with the mask it asked for" {
+    installed
+    tell trap once
+    "$CLIENT" "$socket" upgrade 'run:call spin' >"$BATS_TEST_TMPDIR/client" 3>&- 7>&- &
+    started+=($!)
+    wait_until 10 is_spinning
+    tell trap
+    # SIGUSR2 is blocked in it, SIGTRAP is not.
+    assert_equal "$reply" 'trapped 1, mask 2'
+    end "${started[-1]}"
+    wait_until 10 answers
+    tell trap action
+    assert_equal "$reply" 'SIGTRAP default'
+    # And one that was not used is there again.
+    tell trap once
+    say 'call trap'
+    assert_output --partial 'trap: ended by SIGTRAP'
+    tell trap action
+    assert_equal "$reply" 'SIGTRAP handled'
 }
 
 @test "a crash of the program during an evaluation is the program's crash" {
@@ -818,7 +841,7 @@ is_held_by_nobody() {
     run "$CLIENT" "$socket" upgrade "read:$address,19" 'read:0,64' "read:$address,0" 'run:call give_sum 7'
     assert_line 'DATA 1 19 hello from the host'
     assert_line 'RESULT 2 1 0 0x0: not readable'
-    assert_line --partial 'RESULT 3 1 0'
+    assert_line --partial 'RESULT 3 1 0 ' # no bytes
     assert_line 'OUTPUT 4 = 7 (0x7)'
 }
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -70,6 +71,13 @@ int deep(int n)
     waste[0] = (char)n;
     return n ? deep(n + 1) + waste[0] : 0;
 }
+int read_beyond_file(void)
+{
+    int file = memfd_create("empty", MFD_CLOEXEC);
+    volatile char *byte = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
+    close(file);
+    return *byte;
+}
 void spin(void)
 {
     for (;;)
@@ -115,6 +123,22 @@ static void *fault_for_ever(void *argument)
         usleep(100);
     }
     return NULL;
+}
+
+/* A handler for one time, which may interrupt itself, and wants SIGUSR2 blocked meanwhile. */
+static _Atomic int trapped, trap_mask;
+static void on_trap(int signal)
+{
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    trap_mask = sigismember(&mask, signal) + 2 * sigismember(&mask, SIGUSR2);
+    trapped++;
+}
+static void trap_once(void)
+{
+    struct sigaction action = {.sa_handler = on_trap, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+    sigaddset(&action.sa_mask, SIGUSR2);
+    sigaction(SIGTRAP, &action, NULL);
 }
 
 static void *nest_in_poll(void *argument)
@@ -288,6 +312,18 @@ static int obey(char *line, const char *path, const char *fallback)
         sigaction(SIGSEGV, &action, NULL);
         start_thread(fault_for_ever);
         printf("faults\n");
+    } else if (!strcmp(line, "trap once")) {
+        trap_once();
+        printf("will trap once\n");
+    } else if (!strcmp(line, "trap")) {
+        raise(SIGTRAP);
+        printf("trapped %d, mask %d\n", trapped, trap_mask);
+    } else if (!strcmp(line, "trap action")) {
+        struct sigaction action;
+        sigaction(SIGTRAP, NULL, &action);
+        printf("SIGTRAP %s\n", action.sa_handler == SIG_DFL   ? "default"
+                               : action.sa_handler == on_trap ? "handled"
+                                                              : "strange");
     } else if (!strcmp(line, "numbers")) {
         printf("numbers recovered %ld strange %d touched %d\n", recovered, strange_signals,
                touched);
