@@ -1,0 +1,257 @@
+# The loan of a thread: what it may not do to the target, wherever the target is, and whenever we are killed.
+
+setup() {
+    load helpers
+}
+
+teardown() {
+    local one
+    for one in "${started[@]}"; do
+        rm -f "/tmp/manhole-$one"
+    done
+    end_all
+}
+
+# output_of NAME: what a target printed.
+output_of() {
+    cat "$BATS_TEST_TMPDIR/$1.out"
+}
+
+# lines_of NAME: how much a target printed, to see that it goes on.
+lines_of() {
+    output_of "$1" | wc -l
+}
+
+goes_on() {
+    local before
+    before=$(lines_of "$1")
+    wait_until 20 has_more_than "$1" "$before"
+}
+
+has_more_than() {
+    (($(lines_of "$1") > $2))
+}
+
+# rounds N: installs and uninstalls N times.
+rounds() {
+    local round
+    for ((round = 0; round < $1; round++)); do
+        "$ATTACH" --install "$pid" >/dev/null
+        "$ATTACH" --uninstall "$pid"
+    done
+}
+
+# code_of PID: the bytes of all executable mappings, as one checksum.
+code_of() {
+    python3 - "$1" <<'PYTHON'
+import hashlib, sys
+total = hashlib.sha256()
+with open(f'/proc/{sys.argv[1]}/mem', 'rb') as memory:
+    for line in open(f'/proc/{sys.argv[1]}/maps'):
+        if 'x' in line.split()[1] and '/' in line:
+            start, end = (int(x, 16) for x in line.split()[0].split('-'))
+            memory.seek(start)
+            total.update(memory.read(end - start))
+print(total.hexdigest())
+PYTHON
+}
+
+# No thread of PID is traced or stopped.
+is_free() {
+    ! grep -hs '^TracerPid:' /proc/"$1"/task/*/status | grep -qv '[[:space:]]0$' &&
+        ! grep -hs '^State:' /proc/"$1"/task/*/status | grep -q '[tT] ('
+}
+
+# masks_of PID: the signal masks of all threads.
+masks_of() {
+    grep -H '^SigBlk:' /proc/"$1"/task/*/status
+}
+
+masks_are() {
+    [[ $(masks_of "$1") == "$2" ]]
+}
+
+@test "after a loan the code, the mappings, the masks and the descriptors are as before" {
+    start poller
+    rounds 1 # libc keeps an arena of malloc for the first thread that needs one
+    local code maps masks fds
+    code=$(code_of "$pid")
+    maps=$(cat "/proc/$pid/maps")
+    masks=$(masks_of "$pid")
+    fds=$(ls "/proc/$pid/fd")
+    rounds 20
+    assert_equal "$(code_of "$pid")" "$code"
+    assert_equal "$(cat "/proc/$pid/maps")" "$maps"
+    assert_equal "$(masks_of "$pid")" "$masks"
+    assert_equal "$(ls "/proc/$pid/fd")" "$fds"
+    is_free "$pid"
+}
+
+@test "a thread that is borrowed in the middle of its own code keeps every register" {
+    start keeps_registers
+    rounds 20
+    goes_on keeps_registers
+    refute grep -m 5 bad "$BATS_TEST_TMPDIR/keeps_registers.out"
+}
+
+@test "no signal is lost, and none is invented, while its thread is borrowed" {
+    start signal_storm
+    wait_until 20 has_more_than signal_storm 1
+    rounds 20
+    goes_on signal_storm
+    refute grep -m 5 bad "$BATS_TEST_TMPDIR/signal_storm.out"
+}
+
+@test "a program that does nothing but allocate is borrowed only outside of malloc" {
+    start malloc_hammer
+    rounds 10
+    alive "$pid"
+    assert_equal "$(output_of malloc_hammer)" ready
+    end "$pid"
+    start malloc_hammer 3
+    rounds 3
+    alive "$pid"
+    assert_equal "$(output_of malloc_hammer)" ready
+}
+
+@test "no blocking call returns, whichever thread is borrowed" {
+    start blocking_calls
+    rounds 10
+    assert_equal "$(output_of blocking_calls)" ready
+}
+
+@test "a program in a tight loop is attached" {
+    start sleepers_and_spinners 0 1
+    rounds 3
+    alive "$pid"
+}
+
+@test "programs with a sanitizer are attached through its own functions" {
+    local name
+    for name in poller_asan poller_tsan; do
+        start $name
+        rounds 3
+        alive "$pid"
+        refute grep -E 'SEGV|CHECK failed' "$BATS_TEST_TMPDIR/$name.out"
+    done
+}
+
+@test "a program of musl is attached; what it never unloads is said to stay, and serves again" {
+    start poller_musl
+    local round
+    for round in 1 2 3; do
+        run "$ATTACH" --install "$pid"
+        assert_success
+        run "$ATTACH" --uninstall "$pid"
+        assert_success
+        assert_output --partial 'stays mapped'
+    done
+    alive "$pid"
+}
+
+@test "a program in its own pid and mount namespace is attached" {
+    start_quietly unshare --pid --fork --mount-proc --mount "$TARGETS/poller"
+    wait_until 20 grep -qs ready "$BATS_TEST_TMPDIR/unshare.out"
+    pid=$(tr -d ' ' <"/proc/$pid/task/$pid/children")
+    started+=("$pid")
+    rounds 3
+    alive "$pid"
+}
+
+@test "a thread in a signal handler is never borrowed; when the handler returns it is" {
+    start in_a_handler
+    run "$ATTACH" --install "$pid"
+    assert_failure 7
+    assert_output --partial 'times in a signal handler'
+    is_free "$pid"
+    kill -TERM "$pid"
+    rounds 1
+}
+
+@test "a stopped program is left alone, with a clear message, and stays stopped" {
+    start poller
+    kill -STOP "$pid"
+    wait_until 10 grep -q 'State:.T' "/proc/$pid/status"
+    run "$ATTACH" --install "$pid"
+    assert_failure 7
+    assert_output --partial "kill -CONT $pid"
+    grep -q 'State:.T' "/proc/$pid/status"
+    kill -CONT "$pid"
+    rounds 1
+}
+
+@test "a seccomp filter that would kill the program for a call of ours is respected" {
+    local call
+    for call in memfd_create munmap listen; do
+        start filtered "$(number_of $call)" kill
+        run "$ATTACH" --install "$pid"
+        assert_failure 5
+        assert_output --partial seccomp
+        alive "$pid"
+        end "$pid"
+    done
+}
+
+@test "a seccomp filter that refuses a call is no harm, and its errno is told" {
+    start filtered "$(number_of memfd_create)" refuse
+    run "$ATTACH" --install "$pid"
+    assert_failure 1
+    assert_output --partial 'memory file for the payload: Operation not permitted'
+    alive "$pid"
+    is_free "$pid"
+}
+
+number_of() {
+    printf '#include <sys/syscall.h>\nSYS_%s\n' "$1" | gcc -E -P -x c - | tail -n 1
+}
+
+# install_and_die N CALL: --install that is killed at its Nth CALL.
+install_and_die() {
+    strace -f -o /dev/null -e trace="$2" -e inject="$2:signal=KILL:when=$1" \
+        "$ATTACH" --install "$pid" >/dev/null 2>&1
+}
+
+@test "killed at any ptrace call, we leave a program that goes on, and the next attach cleans up" {
+    start keeps_registers
+    rounds 1
+    local maps code masks n
+    maps=$(cat "/proc/$pid/maps")
+    code=$(code_of "$pid")
+    masks=$(masks_of "$pid")
+    for ((n = 1; n <= 16; n++)); do
+        run install_and_die "$n" ptrace
+        alive "$pid"
+        wait_until 10 is_free "$pid"
+        goes_on keeps_registers
+        wait_until 10 masks_are "$pid" "$masks"
+    done
+    refute grep -m 5 bad "$BATS_TEST_TMPDIR/keeps_registers.out"
+    # A bootstrap thread that waits in vain gives up by itself or when the next loan asks it to.
+    rounds 1
+    wait_until 20 one_thread "$pid"
+    rounds 1
+    assert_equal "$(code_of "$pid")" "$code"
+    assert_equal "$(grep -v heap "/proc/$pid/maps")" "$(grep -v heap <<<"$maps")"
+}
+
+one_thread() {
+    [[ $(ls "/proc/$1/task") == "$1" ]]
+}
+
+@test "killed while the new thread waits for the payload, we leave no thread behind" {
+    start poller
+    local n
+    # The sixth is the order to load what was written before.
+    for n in 1 2 3 4 5 6; do
+        run install_and_die "$n" pwrite64
+    done
+    run install_and_die 1 write
+    alive "$pid"
+    is_free "$pid"
+    wait_until 30 two_threads "$pid"
+    rounds 1
+}
+
+two_threads() {
+    [[ $(ls "/proc/$1/task" | wc -l) == 2 ]]
+}
