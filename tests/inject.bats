@@ -73,11 +73,11 @@ masks_are() {
 
 @test "after a loan the code, the mappings, the masks and the descriptors are as before" {
     start poller
-    rounds 1 # libc keeps an arena of malloc for the first thread that needs one
     local code maps masks fds
     code=$(code_of "$pid")
-    maps=$(cat "/proc/$pid/maps")
     masks=$(masks_of "$pid")
+    rounds 1 # libc keeps an arena of malloc for the first thread that needs one
+    maps=$(cat "/proc/$pid/maps")
     fds=$(ls "/proc/$pid/fd")
     rounds 20
     assert_equal "$(code_of "$pid")" "$code"
@@ -213,23 +213,22 @@ install_and_die() {
 
 @test "killed at any ptrace call, we leave a program that goes on, and the next attach cleans up" {
     start keeps_registers
-    rounds 1
     local maps code masks n
-    maps=$(cat "/proc/$pid/maps")
     code=$(code_of "$pid")
     masks=$(masks_of "$pid")
-    for ((n = 1; n <= 16; n++)); do
+    rounds 1
+    maps=$(cat "/proc/$pid/maps")
+    for ((n = 1; n <= 20; n++)); do
         run install_and_die "$n" ptrace
         alive "$pid"
         wait_until 10 is_free "$pid"
         goes_on keeps_registers
+        # A new thread that waits for orders in vain ends when the next loan asks it to.
+        rounds 1
+        wait_until 20 one_thread "$pid"
         wait_until 10 masks_are "$pid" "$masks"
     done
     refute grep -m 5 bad "$BATS_TEST_TMPDIR/keeps_registers.out"
-    # A bootstrap thread that waits in vain gives up by itself or when the next loan asks it to.
-    rounds 1
-    wait_until 20 one_thread "$pid"
-    rounds 1
     assert_equal "$(code_of "$pid")" "$code"
     assert_equal "$(grep -v heap "/proc/$pid/maps")" "$(grep -v heap <<<"$maps")"
 }
