@@ -57,7 +57,17 @@ struct inject_result {
 };
 
 /*
- * The loan. Errors beside those of inject_plan: ERROR_DEADLINE (no safe point: a histogram of where
+ * The loan. Afterwards nothing of it is left in the target: no thread, no memory, no changed byte
+ * of code (a C library may keep an arena of malloc for the thread it had). When the function fails,
+ * a payload that this very call has loaded is unloaded again. What an earlier manhole-attach that
+ * was killed has left is cleaned up first. Takes process_lock.
+ *
+ * Killed at any moment, we leave a target that goes on. One thing may be seen: a thread in a call
+ * that any stop makes return EINTR (epoll_wait, semop, sigtimedwait, a socket with a time-out)
+ * returns that when we die in the microseconds between its stop and the repair; such threads are
+ * borrowed last.
+ *
+ * Errors beside those of inject_plan: ERROR_DEADLINE (no safe point: a histogram of where
  * the threads were; or: loaded but no answer, and where the new thread hangs), ERROR_STATE (unload
  * without a loaded payload), ERROR_PARTIAL with the dlerror text when dlopen or dlsym failed.
  */
