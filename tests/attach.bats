@@ -354,7 +354,7 @@ call getppid"
 }
 
 @test "a target in its own mount and pid namespace is attached" {
-    start_quietly "$(command -v unshare)" -mpf --kill-child --mount-proc \
+    start_quietly "$UNSHARED" \
         sh -c 'mount -t tmpfs none /tmp && exec sleep 1000'
     local outer=$pid
     wait_until 20 child_is_sleeping "$outer"
@@ -401,6 +401,7 @@ child_is_sleeping() {
 }
 
 @test "a manhole that root installed serves the target's own user, and no other" {
+    need_other_users
     start_quietly "$(command -v setpriv)" --reuid=65534 --regid=65534 --clear-groups sleep 1000
     wait_until 20 is_sleeping "$pid"
     manholes+=("$pid")
@@ -449,6 +450,7 @@ child_is_sleeping() {
 }
 
 @test "check and attach give the same status for another user's process" {
+    need_other_users
     start_sleeper
     exec 5<"$ATTACH"
     run setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/5 --check "$pid"

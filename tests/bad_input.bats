@@ -72,10 +72,10 @@ dead_pid() {
 }
 
 @test "process 1 of a container is looked into as any other" {
-    run -0 unshare --pid --fork --mount-proc bash -c "sleep 60 & '$ATTACH' --dump \$! && kill \$!"
+    run -0 "$UNSHARED" bash -c "sleep 60 & '$ATTACH' --dump \$! && kill \$!"
     assert_output --partial '"sleep"'
     # bash itself is process 1 there; its child looks at it.
-    run -0 unshare --pid --fork --mount-proc bash -c "'$ATTACH' --dump 1; exit \$?"
+    run -0 "$UNSHARED" bash -c "'$ATTACH' --dump 1; exit \$?"
     assert_output --partial 'process 1 '
 }
 
@@ -87,7 +87,8 @@ dead_pid() {
 
 @test "a zombie" {
     # A shell that becomes another program does not wait for its children.
-    start_quietly "$(command -v bash)" -c 'sleep 0 & echo $!; exec sleep 1000'
+    start_quietly "$(command -v bash)" -c \
+        'while [[ $(<"/proc/$$/comm") != sleep ]]; do sleep 0.05; done & echo $!; exec sleep 1000'
     wait_until 20 grep -q . "$output_file"
     local zombie
     zombie=$(<"$output_file")
@@ -124,6 +125,7 @@ dead_pid() {
 }
 
 @test "another user's process without rights" {
+    need_other_users
     ((EUID == 0)) || skip "only root can become somebody else"
     # Somebody who may run the tool, wherever it is built.
     cp "$ATTACH" "$BATS_TEST_TMPDIR/attach"

@@ -12,7 +12,7 @@ teardown() { end_all; }
 # What the judges say of process $1, into file $2. Both stop it, so the dump is taken before.
 ask_eu_stack() {
     # 1: some stacks ended in an error (a frame without tables), which the comparison shows anyhow.
-    nsenter --target "$1" --mount --pid eu-stack -r -p "$(own_pid "$1")" >"$2" 2>"$2.errors" || (($? == 1))
+    nsenter --target "$1" --mount --pid --root --wd eu-stack -r -p "$(own_pid "$1")" >"$2" 2>"$2.errors" || (($? == 1))
 }
 
 ask_gdb() {
@@ -114,7 +114,7 @@ threading.Event().wait()'
     local private=$BATS_TEST_TMPDIR/private
     mkdir "$private"
     cp "$(type -P sleep)" "$private/program"
-    unshare --mount --pid --fork --kill-child --mount-proc sh -c '
+    "$UNSHARED" sh -c '
         mount -t tmpfs none "$1" && cp "$2" "$1/program" && exec "$1/program"' \
         sh "$private" "$TARGETS/cxx_workers" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     started+=($!)

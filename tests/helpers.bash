@@ -77,8 +77,14 @@ alive() {
     [[ -e /proc/$1/stat ]] && ! grep -q '^State:[[:space:]]Z' "/proc/$1/status"
 }
 
-# The leak check of a sanitized build (make SANITIZE=address check) stops its own threads by ptrace at exit, which
-# cannot be while another tracer is there.
-strace() {
-    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 command strace "$@"
+# Programs in namespaces of their own: see there.
+UNSHARED=$TOP/tests/unshared
+
+# Skips a test that runs something as another user where no other user can run anything: in a root directory that only
+# root may enter, as some tools that make one leave it.
+need_other_users() {
+    setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null ||
+        skip "other users may not enter the root directory of this machine"
 }
+
+[[ -z ${SANITIZE-} ]] || PATH=$TOP/tests/sanitized:$PATH

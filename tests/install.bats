@@ -76,7 +76,7 @@ options_of_help() {
 
 @test "every option of the help is in the manual page and in both completions, and the other way round" {
     local option page
-    page=$(mandoc -T ascii "$TOP/man/manhole-attach.1" | col -b)
+    page=$(mandoc -T ascii "$TOP/man/manhole-attach.1" | sed 's/.\x08//g')
     run -0 options_of_help
     assert_line -- --dump
     assert [ "${#lines[@]}" -ge 20 ]
@@ -96,7 +96,7 @@ options_of_help() {
 @test "every command of the console is in the manual page, and the other way round" {
     start_redis
     local page word commands
-    page=$(mandoc -T ascii "$TOP/man/manhole-attach.1" | col -b | sed -n '/^CONSOLE/,/^ENVIRONMENT/p')
+    page=$(mandoc -T ascii "$TOP/man/manhole-attach.1" | sed 's/.\x08//g' | sed -n '/^CONSOLE/,/^ENVIRONMENT/p')
     run -0 "$ATTACH" --eval help "$pid"
     commands=" $(grep -oE '^ *[a-z]+' <<<"$output" | tr -d ' ' | tr '\n' ' ')"
     assert [ "$(wc -w <<<"$commands")" -ge 10 ]

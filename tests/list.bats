@@ -57,13 +57,14 @@ as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
 @test "no manhole at all is a note and status 0" {
     # A pid namespace of its own, so that no other process is seen.
-    run --separate-stderr unshare -mpf --mount-proc "$ATTACH" --list
+    run --separate-stderr "$UNSHARED" "$ATTACH" --list
     assert_success
     assert_output ''
     assert_equal "$stderr" 'manhole-attach: no manhole found'
 }
 
 @test "without privileges the own manholes are listed, and what could not be read is said" {
+    need_other_users
     start_sleeper "${as_nobody[@]}"
     "$ATTACH" --install "$pid"
     exec 5<"$ATTACH"

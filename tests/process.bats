@@ -69,12 +69,14 @@ time.sleep(1000)'
 }
 
 @test "another user's process is refused with both users and the remedy" {
+    need_other_users
     start sleepers_and_spinners 1 0
     make_public "$ATTACH"
     refuses 4 "runs as root, you are nobody; run .* as root" as_user 65534 "$public/manhole-attach" --dump "$pid"
 }
 
 @test "root without the capability is told which one is missing" {
+    need_other_users
     make_public "$TARGETS/sleepers_and_spinners"
     start_quietly "$(command -v setpriv)" --reuid 65534 --regid 65534 --clear-groups \
         "$public/sleepers_and_spinners" 1 0
@@ -84,6 +86,7 @@ time.sleep(1000)'
 }
 
 @test "a process that made itself undumpable is named as such to its own user" {
+    need_other_users
     make_public "$TARGETS/undumpable" "$ATTACH"
     start_quietly "$(command -v setpriv)" --reuid 65533 --regid 65533 --clear-groups "$public/undumpable"
     wait_until 20 grep -q ready "$output_file"
@@ -91,6 +94,7 @@ time.sleep(1000)'
 }
 
 @test "a user looks at a process of their own without any privilege" {
+    need_other_users
     (($(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0) == 0)) || skip "Yama forbids it here"
     make_public "$TARGETS/sleepers_and_spinners" "$ATTACH"
     start_quietly "$(command -v setpriv)" --reuid 65533 --regid 65533 --clear-groups \

@@ -257,7 +257,7 @@ END
 @test "a program that only its own mount namespace shows is unwound and named" {
     local directory=$BATS_TEST_TMPDIR/mount
     mkdir "$directory"
-    unshare -m sh -c 'mount -t tmpfs none "$1" && cp "$2" "$1/program" && exec "$1/program"' sh \
+    "$UNSHARED" --mount sh -c 'mount -t tmpfs none "$1" && cp "$2" "$1/program" && exec "$1/program"' sh \
         "$directory" "$TARGETS/linked_by_mold" >"$BATS_TEST_TMPDIR/mount.out" 2>&1 3>&- &
     pid=$!
     started+=("$pid")
