@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-int *__errno_location(void);
-
 /* Values below are no pointers (vm.mmap_min_addr is at most that). */
 #define LOWEST_POINTER 0x10000
 #define SHOWN_STRING 200

@@ -6,6 +6,7 @@
 #include "payload/text.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static void fail_to_read(struct request *request, const char *path, long status)
 {
@@ -82,7 +83,6 @@ void command_fds(struct request *request, const char *arguments)
 void command_env(struct request *request, const char *arguments)
 {
     (void)arguments;
-    extern char **environ;
     uintptr_t entry, list = (uintptr_t)environ;
     for (; list && memory_read(list, &entry, sizeof(entry)) == sizeof(entry) && entry;
          list += sizeof(entry)) {

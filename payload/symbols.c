@@ -13,14 +13,14 @@
 /* The dynamic symbol table of one module, where it is mapped. */
 struct table {
     uintptr_t base;
-    const ElfW(Sym) * symbols;
+    const Elf64_Sym *symbols;
     const char *names;
     const uint16_t *versions;
     const uint32_t *hash, *gnu_hash;
 };
 
 /* glibc relocates d_ptr in place (except in the vDSO), musl never does. */
-static const void *pointer_of(uintptr_t base, ElfW(Addr) value)
+static const void *pointer_of(uintptr_t base, Elf64_Addr value)
 {
     return (const void *)(value < base ? base + value : value);
 }
@@ -28,7 +28,7 @@ static const void *pointer_of(uintptr_t base, ElfW(Addr) value)
 static bool table_init(struct table *table, const struct dl_phdr_info *info)
 {
     *table = (struct table){.base = info->dlpi_addr};
-    const ElfW(Dyn) *entry = NULL;
+    const Elf64_Dyn *entry = NULL;
     for (size_t i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
             entry = (const void *)(table->base + info->dlpi_phdr[i].p_vaddr);
@@ -54,7 +54,7 @@ static bool table_init(struct table *table, const struct dl_phdr_info *info)
 static size_t gnu_count(const uint32_t *gnu_hash)
 {
     uint32_t bucket_count = gnu_hash[0], first = gnu_hash[1], words = gnu_hash[2];
-    const uint32_t *buckets = gnu_hash + 4 + words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    const uint32_t *buckets = gnu_hash + 4 + words * (sizeof(Elf64_Addr) / sizeof(uint32_t));
     const uint32_t *chains = buckets + bucket_count;
     uint32_t last = 0;
     for (uint32_t i = 0; i < bucket_count; i++)
@@ -72,7 +72,7 @@ static size_t symbol_count(const struct table *table)
     return table->hash ? table->hash[1] : gnu_count(table->gnu_hash);
 }
 
-static enum symbol_kind kind_of(const ElfW(Sym) * symbol)
+static enum symbol_kind kind_of(const Elf64_Sym *symbol)
 {
     switch (ELF64_ST_TYPE(symbol->st_info)) {
     case STT_FUNC:
@@ -89,7 +89,7 @@ static enum symbol_kind kind_of(const ElfW(Sym) * symbol)
     }
 }
 
-static void copy_symbol(const struct table *table, const ElfW(Sym) * from, struct symbol *to)
+static void copy_symbol(const struct table *table, const Elf64_Sym *from, struct symbol *to)
 {
     to->kind = kind_of(from);
     to->address =
@@ -137,7 +137,7 @@ static void hash_name(struct name_search *search)
 
 static bool is_definition(const struct table *table, uint32_t index, const char *name)
 {
-    const ElfW(Sym) *symbol = &table->symbols[index];
+    const Elf64_Sym *symbol = &table->symbols[index];
     if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
         return false;
     if (table->versions && table->versions[index] & HIDDEN_VERSION)
@@ -145,11 +145,11 @@ static bool is_definition(const struct table *table, uint32_t index, const char 
     return text_equal(table->names + symbol->st_name, name);
 }
 
-static const ElfW(Sym) * look_up_gnu(const struct table *table, const struct name_search *search)
+static const Elf64_Sym *look_up_gnu(const struct table *table, const struct name_search *search)
 {
     uint32_t bucket_count = table->gnu_hash[0], first = table->gnu_hash[1];
     const uint32_t *buckets =
-        table->gnu_hash + 4 + table->gnu_hash[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+        table->gnu_hash + 4 + table->gnu_hash[2] * (sizeof(Elf64_Addr) / sizeof(uint32_t));
     const uint32_t *chains = buckets + bucket_count;
     uint32_t index = bucket_count ? buckets[search->gnu_hash % bucket_count] : 0;
     if (index < first)
@@ -163,7 +163,7 @@ static const ElfW(Sym) * look_up_gnu(const struct table *table, const struct nam
     }
 }
 
-static const ElfW(Sym) * look_up(const struct table *table, const struct name_search *search)
+static const Elf64_Sym *look_up(const struct table *table, const struct name_search *search)
 {
     if (table->gnu_hash)
         return look_up_gnu(table, search);
@@ -179,7 +179,7 @@ static const ElfW(Sym) * look_up(const struct table *table, const struct name_se
 static bool contains(const struct dl_phdr_info *info, uintptr_t address)
 {
     for (size_t i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        const Elf64_Phdr *segment = &info->dlpi_phdr[i];
         if (segment->p_type == PT_LOAD &&
             address - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
             return true;
@@ -194,7 +194,7 @@ static int search_name(struct dl_phdr_info *info, size_t size, void *argument)
     struct table table;
     if (!table_init(&table, info))
         return 0;
-    const ElfW(Sym) *found = look_up(&table, search);
+    const Elf64_Sym *found = look_up(&table, search);
     if (!found)
         return 0;
     bool is_own = contains(info, (uintptr_t)search_name);
@@ -232,18 +232,18 @@ static unsigned underscores(const char *name)
 }
 
 /* Of several names for one address, the plainest: malloc, not __libc_malloc. */
-static bool is_better(const struct table *table, const ElfW(Sym) * one, const ElfW(Sym) * best)
+static bool is_better(const struct table *table, const Elf64_Sym *one, const Elf64_Sym *best)
 {
     if (!best || one->st_value != best->st_value)
         return !best || one->st_value > best->st_value;
     return underscores(table->names + one->st_name) < underscores(table->names + best->st_name);
 }
 
-static const ElfW(Sym) * symbol_at(const struct table *table, size_t count, uintptr_t address)
+static const Elf64_Sym *symbol_at(const struct table *table, size_t count, uintptr_t address)
 {
-    const ElfW(Sym) *best = NULL;
+    const Elf64_Sym *best = NULL;
     for (size_t i = 1; i < count; i++) {
-        const ElfW(Sym) *symbol = &table->symbols[i];
+        const Elf64_Sym *symbol = &table->symbols[i];
         enum symbol_kind kind = kind_of(symbol);
         if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS || kind == SYMBOL_TLS)
             continue;
@@ -274,7 +274,7 @@ static int search_addresses(struct dl_phdr_info *info, size_t size, void *argume
         place->in_module = true;
         place->module_base = info->dlpi_addr;
         module_name(info, place->symbol.module, sizeof(place->symbol.module));
-        const ElfW(Sym) *found = has_table ? symbol_at(&table, symbols, address) : NULL;
+        const Elf64_Sym *found = has_table ? symbol_at(&table, symbols, address) : NULL;
         if (found) {
             place->has_symbol = true;
             copy_symbol(&table, found, &place->symbol);

@@ -7,6 +7,7 @@
 struct sink {
     char *buffer;
     size_t size, used;
+    va_list arguments;
 };
 
 static void put(struct sink *sink, char c)
@@ -50,17 +51,17 @@ static void put_number(struct sink *sink, struct field *field, uint64_t value, u
 }
 
 /* An integer argument of the given length modifier ('l' for l and z). */
-static uint64_t take_unsigned(va_list *arguments, bool is_long)
+static uint64_t take_unsigned(struct sink *sink, bool is_long)
 {
-    return is_long ? va_arg(*arguments, unsigned long) : va_arg(*arguments, unsigned);
+    return is_long ? va_arg(sink->arguments, unsigned long) : va_arg(sink->arguments, unsigned);
 }
 
-static int64_t take_signed(va_list *arguments, bool is_long)
+static int64_t take_signed(struct sink *sink, bool is_long)
 {
-    return is_long ? va_arg(*arguments, long) : va_arg(*arguments, int);
+    return is_long ? va_arg(sink->arguments, long) : va_arg(sink->arguments, int);
 }
 
-static const char *put_conversion(struct sink *sink, const char *format, va_list *arguments)
+static const char *put_conversion(struct sink *sink, const char *format)
 {
     struct field field = {0};
     size_t precision = SIZE_MAX;
@@ -69,13 +70,13 @@ static const char *put_conversion(struct sink *sink, const char *format, va_list
         field.zero |= *format == '0';
     }
     if (*format == '*') {
-        field.width = (size_t)va_arg(*arguments, int);
+        field.width = (size_t)va_arg(sink->arguments, int);
         format++;
     }
     for (; *format >= '0' && *format <= '9'; format++)
         field.width = 10 * field.width + (size_t)(*format - '0');
     if (format[0] == '.' && format[1] == '*') {
-        precision = (size_t)va_arg(*arguments, int);
+        precision = (size_t)va_arg(sink->arguments, int);
         format += 2;
     } else if (*format == '.') {
         precision = 0;
@@ -86,7 +87,7 @@ static const char *put_conversion(struct sink *sink, const char *format, va_list
     format += is_long;
     switch (*format) {
     case 's': {
-        const char *text = va_arg(*arguments, const char *);
+        const char *text = va_arg(sink->arguments, const char *);
         size_t length = 0;
         while (length < precision && text[length])
             length++;
@@ -94,25 +95,25 @@ static const char *put_conversion(struct sink *sink, const char *format, va_list
         break;
     }
     case 'c': {
-        char c = (char)va_arg(*arguments, int);
+        char c = (char)va_arg(sink->arguments, int);
         put_field(sink, &field, &c, 1);
         break;
     }
     case 'd': {
-        int64_t value = take_signed(arguments, is_long);
+        int64_t value = take_signed(sink, is_long);
         put_number(sink, &field, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, value < 0);
         break;
     }
     case 'u':
-        put_number(sink, &field, take_unsigned(arguments, is_long), 10, false);
+        put_number(sink, &field, take_unsigned(sink, is_long), 10, false);
         break;
     case 'x':
-        put_number(sink, &field, take_unsigned(arguments, is_long), 16, false);
+        put_number(sink, &field, take_unsigned(sink, is_long), 16, false);
         break;
     case 'p':
         put(sink, '0');
         put(sink, 'x');
-        put_number(sink, &field, (uintptr_t)va_arg(*arguments, void *), 16, false);
+        put_number(sink, &field, (uintptr_t)va_arg(sink->arguments, void *), 16, false);
         break;
     default:
         put(sink, *format);
@@ -123,16 +124,15 @@ static const char *put_conversion(struct sink *sink, const char *format, va_list
 
 size_t text_vformat(char *buffer, size_t size, const char *format, va_list arguments)
 {
-    struct sink sink = {buffer, size, 0};
-    va_list copy;
-    va_copy(copy, arguments);
+    struct sink sink = {.buffer = buffer, .size = size};
+    va_copy(sink.arguments, arguments);
     while (*format) {
         if (*format != '%')
             put(&sink, *format++);
         else
-            format = put_conversion(&sink, format + 1, &copy);
+            format = put_conversion(&sink, format + 1);
     }
-    va_end(copy);
+    va_end(sink.arguments);
     buffer[sink.used] = '\0';
     return sink.used;
 }
