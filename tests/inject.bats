@@ -150,8 +150,8 @@ masks_are() {
 }
 
 @test "a program in its own pid and mount namespace is attached" {
-    start_quietly unshare --pid --fork --mount-proc --mount "$TARGETS/poller"
-    wait_until 20 grep -qs ready "$BATS_TEST_TMPDIR/unshare.out"
+    start_quietly "$UNSHARED" "$TARGETS/poller"
+    wait_until 20 grep -qs ready "$BATS_TEST_TMPDIR/unshared.out"
     pid=$(tr -d ' ' <"/proc/$pid/task/$pid/children")
     started+=("$pid")
     rounds 3

@@ -152,6 +152,8 @@ stripped() {
     mkdir "$directory"
     stripped inlined "$BATS_TEST_TMPDIR"
     id=$(readelf -n "$BATS_TEST_TMPDIR/program" | sed -n 's/.*Build ID: //p')
+    # Not in every Debian; empty it does no harm.
+    mkdir -p /usr/lib/debug
     "$UNSHARED" --mount sh -c 'mount -t tmpfs none /usr/lib/debug && mkdir -p "/usr/lib/debug/.build-id/$3" &&
         cp "$2" "/usr/lib/debug/.build-id/$3/$4.debug" && exec "$1"' sh "$BATS_TEST_TMPDIR/program" \
         "$BATS_TEST_TMPDIR/program.debug" "${id:0:2}" "${id:2}" >"$BATS_TEST_TMPDIR/mount.out" 2>&1 3>&- &
