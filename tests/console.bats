@@ -250,7 +250,12 @@ serve() {
     printf '%s\n' "printf '$1'; exec sleep 1000" >"$BATS_TEST_TMPDIR/answer"
     start_quietly "$(command -v socat)" "UNIX-LISTEN:$BATS_TEST_TMPDIR/server,fork" \
         "EXEC:sh $BATS_TEST_TMPDIR/answer"
-    wait_until 20 test -S "$BATS_TEST_TMPDIR/server"
+    wait_until 20 listens "$BATS_TEST_TMPDIR/server"
+}
+
+# A bound socket exists before it listens: the fourth field says it does (__SO_ACCEPTCON).
+listens() {
+    grep -qE "^([^ ]+ +){3}00010000 .* $1\$" /proc/net/unix
 }
 
 @test "text of a server that is no manhole of ours cannot steer the terminal either" {
