@@ -33,11 +33,15 @@
 /* How long to wait for the helper to seize threads: they run meanwhile. */
 #define SEIZE_TIMEOUT_US 1000000
 
-/* How long the helper waits, after all others were released, for threads that did not stop. */
+/*
+ * How long the helper waits, after all others were released, for threads that did not stop: those
+ * that sleep uninterruptibly may do so for hours, the others only wait for a processor.
+ */
 #define DRAIN_US 20000
+#define DRAIN_RUNNABLE_US 2000000
 
 /* How long the helper may overrun max_pause_us before we kill it. */
-#define KILL_SLACK_US 2000
+#define KILL_SLACK_US 10000
 
 /* Shared with the helper; made and touched before anything is stopped. */
 struct shared {
@@ -258,11 +262,14 @@ static void detach(const struct burst_thread *thread)
  * Threads that are late stop one by one now, each for a moment of its own: to go before would spare
  * them the EINTR repair, and lose a signal that has just stopped one.
  */
-static void drain_late(struct shared *shared, deadline_t deadline)
+static void drain_late(const struct process *process, struct shared *shared)
 {
     static const struct timespec moment = {.tv_nsec = 20 * 1000};
+    deadline_t deadline = deadline_after_us(DRAIN_US);
+    deadline_t runnable_deadline = deadline_after_us(DRAIN_RUNNABLE_US);
     for (;;) {
         bool late = false;
+        bool only_runnable = deadline_passed(deadline);
         for (size_t i = 0; i < shared->count; i++) {
             struct burst_thread *thread = &shared->threads[i];
             if (thread->outcome != BURST_LATE)
@@ -271,16 +278,17 @@ static void drain_late(struct shared *shared, deadline_t deadline)
                 detach(thread);
                 thread->outcome = BURST_CUT; /* nothing was copied */
             }
-            late |= thread->outcome == BURST_LATE && thread->interrupted;
+            late |= thread->outcome == BURST_LATE && thread->interrupted &&
+                    !(only_runnable && look_sleeps_uninterruptibly(process, thread->tid));
         }
-        if (!late || deadline_passed(deadline))
+        if (!late || deadline_passed(runnable_deadline))
             return;
         nanosleep(&moment, NULL); /* woken early or not, it looks again */
     }
 }
 
 /* Lets all go; returns when only this process's exit remains. */
-static void release(struct shared *shared)
+static void release(const struct process *process, struct shared *shared)
 {
     size_t stopped = 0, late = 0;
     for (size_t i = 0; i < shared->count; i++) {
@@ -295,7 +303,7 @@ static void release(struct shared *shared)
     shared->last_release_us = monotonic_us();
     if (late) {
         shared->cut = true;
-        drain_late(shared, deadline_after_us(DRAIN_US));
+        drain_late(process, shared);
     }
 }
 
@@ -329,7 +337,7 @@ _Noreturn static void run_helper(struct process *process, struct shared *shared,
     }
     copy_stacks(process, shared, request, true, copy_deadline);
     copy_stacks(process, shared, request, false, copy_deadline);
-    release(shared);
+    release(process, shared);
     _exit(0);
 }
 
@@ -376,7 +384,7 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t ma
         uint64_t start = shared->first_interrupt_us;
         deadline_t deadline = start ? start + max_pause_us + KILL_SLACK_US : seize_deadline;
         if (shared->last_release_us) /* nothing is paused any more, only late ones awaited */
-            deadline = shared->last_release_us + 4 * DRAIN_US;
+            deadline = shared->last_release_us + DRAIN_RUNNABLE_US + KILL_SLACK_US;
         uint64_t left = deadline_left_us(deadline);
         if (!left) {
             kill(helper, SIGKILL);

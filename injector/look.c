@@ -67,12 +67,18 @@ static bool parse_stat(const char *text, struct look *ret)
     return true;
 }
 
-bool look_at_thread(const struct process *process, pid_t tid, struct look *ret)
+/* State, name and flags alone. */
+static bool glance(const struct process *process, pid_t tid, struct look *ret)
 {
     char text[1024];
+    return read_start(process, tid, "stat", text, sizeof(text)) && parse_stat(text, ret);
+}
+
+bool look_at_thread(const struct process *process, pid_t tid, struct look *ret)
+{
     memset(ret, 0, sizeof(*ret));
     ret->tid = tid;
-    if (!read_start(process, tid, "stat", text, sizeof(text)) || !parse_stat(text, ret))
+    if (!glance(process, tid, ret))
         return false;
     if (ret->worker || ret->state == 'Z' || ret->state == 'X')
         return ret->state != 'X';
@@ -85,10 +91,14 @@ bool look_at_thread(const struct process *process, pid_t tid, struct look *ret)
 
 bool look_is_worker(const struct process *process, pid_t tid)
 {
-    char text[1024];
     struct look look;
-    return read_start(process, tid, "stat", text, sizeof(text)) && parse_stat(text, &look) &&
-           look.worker;
+    return glance(process, tid, &look) && look.worker;
+}
+
+bool look_sleeps_uninterruptibly(const struct process *process, pid_t tid)
+{
+    struct look look;
+    return glance(process, tid, &look) && look.state == 'D';
 }
 
 bool look_proves_sleep(const struct process *process, const struct look *before)

@@ -31,6 +31,10 @@ bool look_at_thread(const struct process *process, pid_t tid, struct look *ret);
  */
 bool look_is_worker(const struct process *process, pid_t tid);
 
+/* True while the thread is in D state, where no signal and no stop reaches it. Allocates nothing.
+ */
+bool look_sleeps_uninterruptibly(const struct process *process, pid_t tid);
+
 /*
  * True when the thread has not run since `before`, during which it was asleep: it was asleep all
  * the time between the two, its registers and stack are those of then.

@@ -179,12 +179,10 @@ refuse:
  */
 static int open_below_chroot(const struct module *module)
 {
-    char link[32], root[4096];
-    snprintf(link, sizeof(link), "task/%d/root", (int)module->priv->process->live_tid);
-    ssize_t length = readlinkat(module->priv->process->proc_fd, link, root, sizeof(root) - 1);
+    char root[4096];
+    ssize_t length = process_read_link(module->priv->process, 0, "root", root, sizeof(root));
     if (length <= 1)
         return -1;
-    root[length] = '\0';
     if (strncmp(module->path, root, (size_t)length) || module->path[length] != '/')
         return -1;
     return module_open_in_root(module->priv->process, module->path + length);

@@ -213,16 +213,27 @@ struct error *process_threads(const struct process *process, pid_t **ret, size_t
                         process->pid, strerror(errnum));
 }
 
-int process_open_file(const struct process *process, pid_t tid, const char *name, int flags)
+#define TASK_PATH_MAX (64 + NAME_MAX)
+
+/* "TID/name", below task_fd. False with errno: there is no thread any more. */
+static bool task_path(const struct process *process, pid_t tid, const char *name,
+                      char path[TASK_PATH_MAX])
 {
-    char path[64 + NAME_MAX];
     if (!tid)
         tid = find_live_tid(process);
     if (!tid) {
         errno = ESRCH;
-        return -1;
+        return false;
     }
-    snprintf(path, sizeof(path), "%d/%s", tid, name);
+    snprintf(path, TASK_PATH_MAX, "%d/%s", tid, name);
+    return true;
+}
+
+int process_open_file(const struct process *process, pid_t tid, const char *name, int flags)
+{
+    char path[TASK_PATH_MAX];
+    if (!task_path(process, tid, name, path))
+        return -1;
     return openat(process->task_fd, path, flags | O_CLOEXEC);
 }
 
@@ -230,6 +241,26 @@ ssize_t process_read_file(const struct process *process, pid_t tid, const char *
 {
     CLEANUP_CLOSE int fd = process_open_file(process, tid, name, O_RDONLY);
     return fd < 0 ? -1 : read_all(fd, ret);
+}
+
+ssize_t process_read_link(const struct process *process, pid_t tid, const char *name, char *buffer,
+                          size_t size)
+{
+    char path[TASK_PATH_MAX];
+    if (!task_path(process, tid, name, path))
+        return -1;
+    ssize_t length = readlinkat(process->task_fd, path, buffer, size - 1);
+    if (length >= 0)
+        buffer[length] = '\0';
+    return length;
+}
+
+ssize_t process_read_system_file(const struct process *process, const char *name, char **ret)
+{
+    char path[sizeof("/proc/") + NAME_MAX];
+    (void)process; /* where the target's answers come from is its business */
+    snprintf(path, sizeof(path), "/proc/%s", name);
+    return read_file_at(AT_FDCWD, path, ret);
 }
 
 /* Finds "field:" at the start of a line and copies what follows it. */
@@ -278,10 +309,9 @@ static bool find_is_64bit(const struct process *process)
 
 static char *read_executable_link(const struct process *process)
 {
-    char path[32], link[PATH_MAX + sizeof(" (deleted)")];
-    snprintf(path, sizeof(path), "%d/exe", process->live_tid);
-    ssize_t length = readlinkat(process->task_fd, path, link, sizeof(link) - 1);
-    link[length < 0 ? 0 : length] = '\0';
+    char link[PATH_MAX + sizeof(" (deleted)")];
+    if (process_read_link(process, process->live_tid, "exe", link, sizeof(link)) < 0)
+        link[0] = '\0';
     return strdup(link);
 }
 

@@ -75,6 +75,19 @@ int process_open_file(const struct process *process, pid_t tid, const char *name
  */
 ssize_t process_read_file(const struct process *process, pid_t tid, const char *name, char **ret);
 
+/*
+ * The text of a symbolic link below /proc/PID/task/TID (tid 0: live_tid): "fd/3", "root". Returns
+ * its length, cut to size - 1, with a NUL behind it; or -1 with errno.
+ */
+ssize_t process_read_link(const struct process *process, pid_t tid, const char *name, char *buffer,
+                          size_t size);
+
+/*
+ * Reads a whole text file below our own /proc that is about no thread of the target: "locks", or
+ * "123/comm" of another process. As process_read_file.
+ */
+ssize_t process_read_system_file(const struct process *process, const char *name, char **ret);
+
 /* The value of a field of /proc/PID/task/TID/status ("TracerPid", "State", ...), copied without its
    leading blanks; false when it is not there. */
 bool process_status_field(const struct process *process, pid_t tid, const char *field, char *value,

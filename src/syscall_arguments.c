@@ -34,13 +34,10 @@ static void add_fd(struct text *text, const struct process *process, int fd)
     if (fd < 0)
         return;
     /* Of a live thread: a zombie leader's own /proc/PID/fd is empty. */
-    char path[64], link[512], clean[512];
-    snprintf(path, sizeof(path), "%d/fd/%d", process->live_tid, fd);
-    ssize_t length = readlinkat(process->task_fd, path, link, sizeof(link) - 1);
-    if (length < 0)
-        return;
-    link[length] = '\0';
-    text_add(text, " <%s>", message_sanitize(link, clean, sizeof(clean)));
+    char name[32], link[512], clean[512];
+    snprintf(name, sizeof(name), "fd/%d", fd);
+    if (process_read_link(process, 0, name, link, sizeof(link)) >= 0)
+        text_add(text, " <%s>", message_sanitize(link, clean, sizeof(clean)));
 }
 
 /* "100 ms", "1.5 s", "20 min": a length of time with three digits or so. */
@@ -93,7 +90,7 @@ static bool shares_our_clocks(const struct process *process)
 {
     char ours[64], theirs[64];
     ssize_t our_length = readlink("/proc/self/ns/time", ours, sizeof(ours));
-    ssize_t their_length = readlinkat(process->proc_fd, "ns/time", theirs, sizeof(theirs));
+    ssize_t their_length = process_read_link(process, 0, "ns/time", theirs, sizeof(theirs));
     if (our_length < 0)
         return true; /* a kernel without them */
     return our_length == their_length && memcmp(ours, theirs, (size_t)our_length) == 0;

@@ -104,15 +104,6 @@ time.sleep(1000)'
     run -0 as_user 65533 "$public/manhole-attach" --dump --freeze "$pid"
 }
 
-@test "a 32-bit program is named as one" {
-    echo 'int main(void) { for (;;) __asm__("pause"); }' >"$BATS_TEST_TMPDIR/small.c"
-    gcc -m32 -static -nostdlib -e main -o "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR/small.c" ||
-        skip "gcc cannot build 32-bit programs here"
-    start_quietly "$BATS_TEST_TMPDIR/small"
-    kill -0 "$pid" || skip "the kernel runs no 32-bit programs"
-    refuses 5 "32-bit" "$ATTACH" --dump "$pid"
-}
-
 @test "memory maps with odd and hostile names are understood" {
     run -0 "$TARGETS/maps_test"
     assert_output ok
