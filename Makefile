@@ -194,10 +194,12 @@ clang-tidy: $(BUILD)/generated/syscall_names.inc
 		'clang-tidy --quiet "$$@" -- -std=gnu17 $$LINT_FLAGS' clang-tidy
 clang-tidy: export LINT_FLAGS = $(subst ',,$(CPPFLAGS)) -I$(BUILD)/generated
 
+# It knows nothing of the cleanup attribute, nor of the symbols that mark parts of the stub.
+CPPCHECK_SUPPRESSED := missingIncludeSystem memleak resourceLeak comparePointers:injector/arch/*
 .PHONY: cppcheck
 cppcheck: $(BUILD)/generated/syscall_names.inc
 	cppcheck --quiet -j $(JOBS) --error-exitcode=1 --std=c11 --inline-suppr \
-		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		--enable=warning,performance,portability $(CPPCHECK_SUPPRESSED:%=--suppress=%) \
 		$(CPPFLAGS) -I$(BUILD)/generated $(LINTED_FILES)
 
 # --- Installation. ---

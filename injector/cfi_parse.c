@@ -174,9 +174,12 @@ bool cfi_parse_cie(const struct cfi_section *section, const struct cfi_record *r
         return false;
     ret->augmentation = (const char *)section->bytes + reader.at;
     reader.at = (size_t)(zero + 1 - section->bytes);
-    if (ret->version == 4 && /* sizes of addresses and segment selectors */
-        (cfi_read_fixed(&reader, 1) != 8 || cfi_read_fixed(&reader, 1) != 0))
-        return false;
+    if (ret->version == 4) {
+        uint64_t address_size = cfi_read_fixed(&reader, 1);
+        uint64_t segment_selector_size = cfi_read_fixed(&reader, 1);
+        if (address_size != 8 || segment_selector_size != 0)
+            return false;
+    }
     ret->alignments = reader.at;
     cfi_read_uleb128(&reader);
     cfi_read_sleb128(&reader);

@@ -98,7 +98,8 @@ static bool rewrite_cie(struct debug_frame *frame, const struct cfi_section *sec
     /* Version 4 is version 3 with two more fields, which cfi_parse_cie has looked at. */
     const uint8_t version_and_augmentation[2] = {cie->version == 1 ? 1 : 3, 0};
     size_t start = frame->size;
-    if (!append_word(frame, 0) || !append_word(frame, 0) ||
+    static const uint8_t length_and_id[8]; /* zero: a CIE, whose length is set when it is known */
+    if (!append(frame, length_and_id, sizeof(length_and_id)) ||
         !append(frame, version_and_augmentation, sizeof(version_and_augmentation)) ||
         !append(frame, section->bytes + cie->alignments, record->end - cie->alignments))
         return false;

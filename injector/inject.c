@@ -372,15 +372,18 @@ static struct error *borrow_some_thread(struct injection *injection, enum loan_w
 {
     struct histogram histogram = {0};
     injection->histogram = &histogram;
-    for (unsigned round = 0; !deadline_passed(deadline); round++) {
-        if (is_stopped(injection->process))
-            return stopped_error(injection->process);
-        bool done = false;
-        struct error *error = try_round(injection, work, round, deadline, &done);
-        if (error || done)
-            return error;
+    struct error *error = NULL;
+    bool done = false;
+    for (unsigned round = 0; !error && !done; round++) {
+        if (deadline_passed(deadline))
+            error = no_safe_point(injection);
+        else if (is_stopped(injection->process))
+            error = stopped_error(injection->process);
+        else
+            error = try_round(injection, work, round, deadline, &done);
     }
-    return no_safe_point(injection);
+    injection->histogram = NULL;
+    return error;
 }
 
 /* --- Talking with the bootstrap thread. --- */

@@ -28,9 +28,9 @@ void safepoint_destroy(struct safepoint *safepoint);
 void safepoint_cleanup(struct safepoint **safepoint);
 #define CLEANUP_SAFEPOINT __attribute__((cleanup(safepoint_cleanup)))
 
-/* A loan_gate: `safepoint` is a struct safepoint *. NULL: yes. Else static text that completes "a
+/* A loan_gate: `context` is a struct safepoint *. NULL: yes. Else static text that completes "a
    thread was ...". */
-const char *safepoint_judge(void *safepoint, pid_t tid, const struct arch_regset *regset);
+const char *safepoint_judge(void *context, pid_t tid, const struct arch_regset *regset);
 
 struct candidate {
     pid_t tid;

@@ -398,12 +398,11 @@ static void describe_refusal(const struct snapshot *snapshot, const struct work 
     } else if (process_status_field(snapshot->process, work->look.tid, "TracerPid", tracer,
                                     sizeof(tracer)) &&
                atoi(tracer)) {
-        char comm[64] = "?";
-        snprintf(path, sizeof(path), "/proc/%d/comm", atoi(tracer));
-        CLEANUP_FCLOSE FILE *file = fopen(path, "re");
-        if (file && fgets(comm, sizeof(comm), file))
-            comm[strcspn(comm, "\n")] = '\0';
-        snprintf(buffer, size, "process %s (%s) traces it already", tracer, comm);
+        CLEANUP_FREE char *comm = NULL;
+        snprintf(path, sizeof(path), "%d/comm", atoi(tracer));
+        process_read_system_file(snapshot->process, path, &comm);
+        snprintf(buffer, size, "process %s (%.*s) traces it already", tracer,
+                 (int)(comm ? strcspn(comm, "\n") : 1), comm ? comm : "?");
     } else {
         snprintf(buffer, size, "it could not be stopped: %s", strerror(work->errnum));
     }

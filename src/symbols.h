@@ -43,8 +43,8 @@ void symbols_destroy(struct symbols *symbols);
 const struct location *symbols_resolve(struct symbols *symbols, uint64_t pc, uint64_t lookup_pc,
                                        size_t *count);
 
-/* A demangled C++ or Rust name, or `name` itself; owned by `symbols`. */
-const char *symbols_demangle(struct symbols *symbols, const char *name);
+/* A demangled C++ or Rust name, or `raw` itself; owned by `symbols`. */
+const char *symbols_demangle(struct symbols *symbols, const char *raw);
 
 /* "symbol+0x10 (module)" of any address, code or data, into buffer; false when nothing is known. */
 bool symbols_describe(struct symbols *symbols, uint64_t address, char *buffer, size_t size);
