@@ -5,31 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-    uint64_t address; /* ELF vaddr */
-    uint64_t size;
-    const char *name;
-    uint64_t section_start, section_end; /* of an unsized one: where it may reach */
-    uint32_t order;                      /* in the files: the first of equals wins */
-    uint8_t type, binding;
-    bool old_version; /* name@VERSION, not the default name@@VERSION */
-};
-
-struct symbol_index {
-    struct entry *entries; /* ascending by address, then in reverse order of preference */
-    uint64_t *reach;       /* the highest end of entries[0 .. i]: bounds the search downwards */
-    size_t count, capacity;
-    uint64_t bias;
-};
-
 /* A symbol table in a file: from its section, or from the dynamic segment. */
 struct table {
     const struct elf_image *elf;
     const uint8_t *symbols;
     size_t count;
     const char *strings;
-    size_t strings_size;
+    size_t strings_size;     /* up to the last NUL: what begins before it ends before it */
     const uint8_t *versions; /* Elf64_Half of each symbol, or NULL */
+};
+
+/* .symtab of the module or of its debug file, and .dynsym: in this order the first of equals wins.
+ */
+#define TABLES_MAX 2
+
+/* Programs have millions of symbols: what the files hold of them is not held twice. */
+struct entry {
+    uint64_t address; /* ELF vaddr */
+    uint32_t number;  /* in its table */
+    uint32_t table;
+};
+
+struct symbol_index {
+    struct table tables[TABLES_MAX];
+    size_t table_count;
+    struct entry *entries; /* ascending by address, then in reverse order of preference */
+    uint64_t *reach;       /* the highest end of entries[0 .. i]: bounds the search downwards */
+    size_t count;
+    uint64_t bias;
 };
 
 /* gABI/GNU: the bit of .gnu.version entries that hides a symbol from the linker. */
@@ -177,15 +180,23 @@ static bool table_from_dynamic(const struct module *module, const struct elf_ima
     return ret->symbols && ret->strings;
 }
 
-static const char *name_in(const struct table *table, uint64_t at)
+/* Cuts the string table behind its last NUL. False: it has none. */
+static bool trim_strings(struct table *table)
 {
-    if (at >= table->strings_size || !memchr(table->strings + at, 0, table->strings_size - at))
-        return NULL;
-    return table->strings + at;
+    const char *last = memrchr(table->strings, 0, table->strings_size);
+    table->strings_size = last ? (size_t)(last - table->strings) + 1 : 0;
+    return last;
+}
+
+static Elf64_Sym symbol_in(const struct table *table, size_t number)
+{
+    Elf64_Sym symbol;
+    memcpy(&symbol, table->symbols + number * sizeof(symbol), sizeof(symbol));
+    return symbol;
 }
 
 /* Names of code and data that are really there; as elfutils, which leaves out the same ones. */
-static bool is_wanted(const Elf64_Sym *symbol)
+static bool is_wanted(const struct table *table, const Elf64_Sym *symbol)
 {
     switch (ELF64_ST_TYPE(symbol->st_info)) {
     case STT_SECTION:
@@ -194,83 +205,112 @@ static bool is_wanted(const Elf64_Sym *symbol)
         return false;
     default:
         return symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
-               symbol->st_shndx != SHN_COMMON;
+               symbol->st_shndx != SHN_COMMON && symbol->st_name < table->strings_size &&
+               symbol->st_name && symbol->st_size <= UINT64_MAX - symbol->st_value;
     }
 }
 
-static bool add(struct symbol_index *index, const struct table *table, size_t number)
+/* Adds the entries of a table; there is room for all. */
+static void add_entries(struct symbol_index *index, size_t number)
 {
-    Elf64_Sym symbol;
-    memcpy(&symbol, table->symbols + number * sizeof(symbol), sizeof(symbol));
-    const char *name;
-    if (!is_wanted(&symbol) || !(name = name_in(table, symbol.st_name)) || !*name)
-        return true;
-    if (symbol.st_size > UINT64_MAX - symbol.st_value)
-        return true;
+    const struct table *table = &index->tables[number];
+    for (size_t i = 1; i < table->count; i++) { /* the first is reserved */
+        Elf64_Sym symbol = symbol_in(table, i);
+        if (is_wanted(table, &symbol))
+            index->entries[index->count++] =
+                (struct entry){symbol.st_value, (uint32_t)i, (uint32_t)number};
+    }
+}
 
-    if (index->count == index->capacity) {
-        size_t capacity = index->capacity ? index->capacity * 2 : 1024;
-        struct entry *entries = realloc(index->entries, capacity * sizeof(*entries));
-        if (!entries)
-            return false;
-        index->entries = entries;
-        index->capacity = capacity;
+#define DIGIT_BITS 11
+#define DIGIT_VALUES (1u << DIGIT_BITS)
+
+static unsigned digit_of(const struct entry *entry, unsigned shift)
+{
+    return (unsigned)(entry->address >> shift) & (DIGIT_VALUES - 1);
+}
+
+/* One pass of the sort: by one digit of the address, in order otherwise. False: nothing to do. */
+static bool sort_by_digit(const struct entry *from, size_t count, unsigned shift, struct entry *to)
+{
+    size_t starts[DIGIT_VALUES] = {0};
+    for (size_t i = 0; i < count; i++)
+        starts[digit_of(&from[i], shift)]++;
+    if (starts[digit_of(&from[0], shift)] == count)
+        return false;
+    size_t sum = 0;
+    for (size_t i = 0; i < DIGIT_VALUES; i++) {
+        size_t next = sum + starts[i];
+        starts[i] = sum;
+        sum = next;
     }
-    struct entry *entry = &index->entries[index->count];
-    *entry = (struct entry){
-        .address = symbol.st_value,
-        .size = symbol.st_size,
-        .name = name,
-        .order = (uint32_t)index->count,
-        .type = ELF64_ST_TYPE(symbol.st_info),
-        .binding = ELF64_ST_BIND(symbol.st_info),
-    };
-    if (symbol.st_shndx < table->elf->section_count) {
-        const Elf64_Shdr *section = &table->elf->sections[symbol.st_shndx];
-        entry->section_start = section->sh_addr;
-        entry->section_end = section->sh_addr + section->sh_size;
-    }
-    if (table->versions) {
-        Elf64_Half version;
-        memcpy(&version, table->versions + number * sizeof(version), sizeof(version));
-        entry->old_version = version & VERSION_HIDDEN;
-    }
-    index->count++;
+    for (size_t i = 0; i < count; i++)
+        to[starts[digit_of(&from[i], shift)]++] = from[i];
     return true;
 }
 
-static bool add_table(struct symbol_index *index, const struct table *table)
+/*
+ * Sorts by address, equal ones in reverse order: a radix sort, as comparing a million entries would
+ * take most of the time of a whole dump.
+ */
+static bool sort_entries(struct symbol_index *index)
 {
-    for (size_t i = 1; i < table->count; i++) /* the first is reserved */
-        if (!add(index, table, i))
-            return false;
+    struct entry *other = malloc(index->count * sizeof(*other));
+    if (!other)
+        return false;
+    for (size_t i = 0; i < index->count; i++)
+        other[i] = index->entries[index->count - 1 - i];
+    struct entry *from = other, *to = index->entries;
+    for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
+        if (sort_by_digit(from, index->count, shift, to)) {
+            struct entry *sorted = to;
+            to = from;
+            from = sorted;
+        }
+    }
+    free(to);
+    index->entries = from;
     return true;
 }
 
-static int compare_entries(const void *left, const void *right)
+static uint64_t end_of(const struct symbol_index *index, const struct entry *entry)
 {
-    const struct entry *a = left, *b = right;
-    if (a->address != b->address)
-        return a->address < b->address ? -1 : 1;
-    return a->order < b->order ? 1 : -1;
+    return entry->address + symbol_in(&index->tables[entry->table], entry->number).st_size;
 }
 
-static bool sort(struct symbol_index *index)
+static bool find_reach(struct symbol_index *index)
 {
-    if (!index->count)
-        return true;
-    qsort(index->entries, index->count, sizeof(*index->entries), compare_entries);
     index->reach = malloc(index->count * sizeof(*index->reach));
     if (!index->reach)
         return false;
     uint64_t reach = 0;
     for (size_t i = 0; i < index->count; i++) {
-        uint64_t end = index->entries[i].address + index->entries[i].size;
+        uint64_t end = end_of(index, &index->entries[i]);
         if (end > reach)
             reach = end;
         index->reach[i] = reach;
     }
     return true;
+}
+
+/* Entries of all tables, sorted. False without memory. */
+static bool fill(struct symbol_index *index)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < index->table_count; i++)
+        most += index->tables[i].count;
+    index->entries = malloc((most + 1) * sizeof(*index->entries));
+    if (!index->entries)
+        return false;
+    for (size_t i = 0; i < index->table_count; i++)
+        add_entries(index, i);
+    return !index->count || (sort_entries(index) && find_reach(index));
+}
+
+static void add_table(struct symbol_index *index, struct table *table)
+{
+    if (table->count <= UINT32_MAX && trim_strings(table))
+        index->tables[index->table_count++] = *table;
 }
 
 struct symbol_index *symbol_index_create(struct module *module)
@@ -282,18 +322,16 @@ struct symbol_index *symbol_index_create(struct module *module)
 
     const struct elf_image *elf = &module->priv->elf;
     struct table table;
-    bool ok = true;
     if (table_from_section(elf, SHT_SYMTAB, &table)) {
-        ok = add_table(index, &table);
+        add_table(index, &table);
     } else {
         debug_file_find(module);
         if (table_from_section(&module->priv->debug_elf, SHT_SYMTAB, &table))
-            ok = add_table(index, &table);
+            add_table(index, &table);
     }
-    if (ok &&
-        (table_from_section(elf, SHT_DYNSYM, &table) || table_from_dynamic(module, elf, &table)))
-        ok = add_table(index, &table);
-    if (!ok || !sort(index)) {
+    if (table_from_section(elf, SHT_DYNSYM, &table) || table_from_dynamic(module, elf, &table))
+        add_table(index, &table);
+    if (!fill(index)) {
         symbol_index_destroy(index);
         return NULL;
     }
@@ -323,66 +361,115 @@ static size_t upper_bound(const struct symbol_index *index, uint64_t address)
     return low;
 }
 
+/* An entry with what its table holds of it. */
+struct candidate {
+    const struct entry *entry; /* NULL: none */
+    Elf64_Sym symbol;
+};
+
+static struct candidate candidate_at(const struct symbol_index *index, size_t at)
+{
+    const struct entry *entry = &index->entries[at];
+    return (struct candidate){entry, symbol_in(&index->tables[entry->table], entry->number)};
+}
+
+/* "" also where a file that somebody writes to says something else by now. */
+static const char *name_of(const struct symbol_index *index, const struct candidate *candidate)
+{
+    const struct table *table = &index->tables[candidate->entry->table];
+    return candidate->symbol.st_name < table->strings_size
+               ? table->strings + candidate->symbol.st_name
+               : "";
+}
+
+static int rank_of(const struct candidate *candidate)
+{
+    return binding_rank(ELF64_ST_BIND(candidate->symbol.st_info));
+}
+
+static bool is_local(const struct candidate *candidate)
+{
+    return ELF64_ST_BIND(candidate->symbol.st_info) == STB_LOCAL;
+}
+
+static bool is_earlier(const struct entry *entry, const struct entry *other)
+{
+    return entry->table != other->table ? entry->table < other->table
+                                        : entry->number < other->number;
+}
+
 /*
- * True when `entry` names an address better than `best`; both cover it. Global ones first, as they
+ * True when `one` names an address better than `best`; both cover it. Global ones first, as they
  * are what the source calls the function; then the closest start, the smaller one, the stronger
  * binding, and the first in the file.
  */
-static bool is_better(const struct entry *entry, const struct entry *best)
+static bool is_better(const struct candidate *one, const struct candidate *best)
 {
-    bool global = entry->binding != STB_LOCAL, best_global = best->binding != STB_LOCAL;
-    if (global != best_global)
-        return global;
-    if (entry->address != best->address)
-        return entry->address > best->address;
-    int rank = binding_rank(entry->binding), best_rank = binding_rank(best->binding);
-    if (entry->size != best->size)
-        return entry->size < best->size ? rank >= best_rank : rank > best_rank;
+    if (!best->entry)
+        return true;
+    if (is_local(one) != is_local(best))
+        return is_local(best);
+    if (one->symbol.st_value != best->symbol.st_value)
+        return one->symbol.st_value > best->symbol.st_value;
+    int rank = rank_of(one), best_rank = rank_of(best);
+    if (one->symbol.st_size != best->symbol.st_size)
+        return one->symbol.st_size < best->symbol.st_size ? rank >= best_rank : rank > best_rank;
     if (rank != best_rank)
         return rank > best_rank;
-    return entry->order < best->order;
+    return is_earlier(one->entry, best->entry);
 }
 
-static const struct entry *find_sized(const struct symbol_index *index, uint64_t address,
-                                      size_t end)
+static struct candidate find_sized(const struct symbol_index *index, uint64_t address, size_t end)
 {
-    const struct entry *best = NULL;
+    struct candidate best = {0};
     for (size_t i = end; i-- > 0 && index->reach[i] > address;) {
-        const struct entry *entry = &index->entries[i];
-        if (address - entry->address < entry->size && (!best || is_better(entry, best)))
-            best = entry;
+        struct candidate one = candidate_at(index, i);
+        if (address - one.symbol.st_value < one.symbol.st_size && *name_of(index, &one) &&
+            is_better(&one, &best))
+            best = one;
     }
     return best;
+}
+
+/* An unsized symbol reaches to the end of its section at most. */
+static bool is_in_section(const struct symbol_index *index, const struct candidate *candidate,
+                          uint64_t address)
+{
+    const struct elf_image *elf = index->tables[candidate->entry->table].elf;
+    if (candidate->symbol.st_shndx >= elf->section_count)
+        return false;
+    const Elf64_Shdr *section = &elf->sections[candidate->symbol.st_shndx];
+    return address >= section->sh_addr && address - section->sh_addr < section->sh_size;
 }
 
 /* A label of hand-written assembly, if no sized symbol ends between it and the address. */
-static const struct entry *find_unsized(const struct symbol_index *index, uint64_t address,
-                                        size_t end)
+static struct candidate find_unsized(const struct symbol_index *index, uint64_t address, size_t end)
 {
-    const struct entry *best = NULL;
+    struct candidate best = {0};
     if (!end)
-        return NULL;
+        return best;
     uint64_t lowest = index->reach[end - 1];
     for (size_t i = end; i-- > 0;) {
-        const struct entry *entry = &index->entries[i];
-        if (entry->address < lowest || (best && entry->address < best->address))
+        struct candidate one = candidate_at(index, i);
+        if (one.symbol.st_value < lowest ||
+            (best.entry && one.symbol.st_value < best.symbol.st_value))
             break;
-        if (!entry->size && address >= entry->section_start && address < entry->section_end &&
-            (!best || is_better(entry, best)))
-            best = entry;
+        if (!one.symbol.st_size && is_in_section(index, &one, address) && *name_of(index, &one) &&
+            is_better(&one, &best))
+            best = one;
     }
     return best;
 }
 
-static void to_symbol(const struct symbol_index *index, const struct entry *entry,
+static void to_symbol(const struct symbol_index *index, const struct candidate *candidate,
                       struct symbol *ret)
 {
     *ret = (struct symbol){
-        .name = entry->name,
-        .address = entry->address + index->bias,
-        .size = entry->size,
-        .type = entry->type,
-        .is_local = entry->binding == STB_LOCAL,
+        .name = name_of(index, candidate),
+        .address = candidate->symbol.st_value + index->bias,
+        .size = candidate->symbol.st_size,
+        .type = ELF64_ST_TYPE(candidate->symbol.st_info),
+        .is_local = is_local(candidate),
     };
 }
 
@@ -390,38 +477,52 @@ bool symbol_index_find(const struct symbol_index *index, uint64_t address, struc
 {
     uint64_t vaddr = address - index->bias;
     size_t end = upper_bound(index, vaddr);
-    const struct entry *found = find_sized(index, vaddr, end);
-    if (!found)
+    struct candidate found = find_sized(index, vaddr, end);
+    if (!found.entry)
         found = find_unsized(index, vaddr, end);
-    if (found)
-        to_symbol(index, found, ret);
-    return found;
+    if (found.entry)
+        to_symbol(index, &found, ret);
+    return found.entry;
+}
+
+/* name@VERSION, not the default name@@VERSION. */
+static bool is_old_version(const struct symbol_index *index, const struct candidate *candidate)
+{
+    const struct table *table = &index->tables[candidate->entry->table];
+    Elf64_Half version;
+    if (!table->versions)
+        return false;
+    memcpy(&version, table->versions + candidate->entry->number * sizeof(version), sizeof(version));
+    return version & VERSION_HIDDEN;
 }
 
 bool symbol_index_by_name(const struct symbol_index *index, const char *name, struct symbol *ret)
 {
-    const struct entry *best = NULL;
+    struct candidate best = {0};
+    bool best_old = false;
     for (size_t i = 0; i < index->count; i++) {
-        const struct entry *entry = &index->entries[i];
-        if (strcmp(entry->name, name))
+        struct candidate one = candidate_at(index, i);
+        if (strcmp(name_of(index, &one), name))
             continue;
-        int rank = binding_rank(entry->binding);
-        if (!best || entry->old_version < best->old_version ||
-            (entry->old_version == best->old_version && rank > binding_rank(best->binding)))
-            best = entry;
+        bool old = is_old_version(index, &one);
+        if (!best.entry || old < best_old || (old == best_old && rank_of(&one) > rank_of(&best))) {
+            best = one;
+            best_old = old;
+        }
     }
-    if (best)
-        to_symbol(index, best, ret);
-    return best;
+    if (best.entry)
+        to_symbol(index, &best, ret);
+    return best.entry;
 }
 
 void symbol_index_each(const struct symbol_index *index,
                        bool (*visit)(const struct symbol *, void *), void *context)
 {
     for (size_t i = 0; i < index->count; i++) {
+        struct candidate one = candidate_at(index, i);
         struct symbol symbol;
-        to_symbol(index, &index->entries[i], &symbol);
-        if (!visit(&symbol, context))
+        to_symbol(index, &one, &symbol);
+        if (*symbol.name && !visit(&symbol, context))
             return;
     }
 }
