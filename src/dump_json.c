@@ -11,6 +11,12 @@
 
 #define TEXT_MAX 8192
 
+static void cleanup_json(json_object **object)
+{
+    json_object_put(*object);
+}
+#define CLEANUP_JSON __attribute__((cleanup(cleanup_json)))
+
 /* Puts a member with a constant name that the object does not have yet. */
 static void put(json_object *object, const char *key, json_object *value)
 {
@@ -147,7 +153,30 @@ static json_object *time_object(const struct timespec *time)
     return json_object_new_string(whole);
 }
 
-static json_object *document(const struct report *report)
+#define INDENT "  "
+
+/*
+ * Prints one value, indented as a part of what is around it, and frees it; NULL prints null. False
+ * without memory.
+ */
+static bool print_value(FILE *out, json_object *value, const char *indent)
+{
+    const char *json = json_object_to_json_string_ext(
+        value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
+    bool ok = json;
+    for (const char *line = json; line;) { /* no string of JSON contains a newline (RFC 8259, 7) */
+        const char *end = strchr(line, '\n');
+        fprintf(out, "%.*s", (int)(end ? end - line : (ptrdiff_t)strlen(line)), line);
+        if (end)
+            fprintf(out, "\n%s", indent);
+        line = end ? end + 1 : NULL;
+    }
+    json_object_put(value);
+    return ok;
+}
+
+/* The members of the document that are about the whole process, but for the threads. */
+static json_object *process_object(const struct report *report)
 {
     const struct snapshot *snapshot = report->snapshot;
     json_object *object = json_object_new_object();
@@ -158,25 +187,30 @@ static json_object *document(const struct report *report)
     put(object, "pause_us", json_object_new_int64((int64_t)snapshot->pause_us));
     put(object, "threads_paused", json_object_new_int64((int64_t)snapshot->threads_paused));
     put(object, "pause_cut", json_object_new_boolean(snapshot->pause_cut));
-    json_object *threads = json_object_new_array_ext((int)report->thread_count + 1);
-    for (size_t i = 0; i < report->thread_count; i++)
-        json_object_array_add(threads, thread_object(report, &report->threads[i]));
-    put(object, "threads", threads);
     put(object, "deadlocks", json_object_new_array());
     return object;
 }
 
+/*
+ * The document is never in memory as a whole: ten thousand threads would take most of a gigabyte.
+ */
 struct error *dump_json(const struct report *report, const struct dump_options *options, FILE *out)
 {
     (void)options; /* they shape the report itself */
-    json_object *object = document(report);
-    const char *json = json_object_to_json_string_ext(
-        object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
-    struct error *error = json ? NULL : error_no_memory();
-    if (json) {
-        fputs(json, out);
-        fputc('\n', out);
+    CLEANUP_JSON json_object *process = process_object(report);
+    bool ok = process;
+    fputs("{", out);
+    json_object_object_foreach(process, key, value)
+    {
+        fprintf(out, "\n" INDENT "\"%s\": ", key);
+        ok &= print_value(out, json_object_get(value), INDENT);
+        fputs(",", out);
     }
-    json_object_put(object);
-    return error;
+    fputs("\n" INDENT "\"threads\": [", out);
+    for (size_t i = 0; i < report->thread_count && ok; i++) {
+        fputs(i ? ",\n" INDENT INDENT : "\n" INDENT INDENT, out);
+        ok = print_value(out, thread_object(report, &report->threads[i]), INDENT INDENT);
+    }
+    fputs("\n" INDENT "]\n}\n", out);
+    return ok ? NULL : error_no_memory();
 }
