@@ -431,7 +431,7 @@ static void print_frame(const struct printer *printer, size_t number,
 {
     FILE *out = printer->out;
     const struct palette *colour = printer->colour;
-    fprintf(out, "  %s#%-3zu%s", colour->faint, number, colour->end);
+    fprintf(out, "  %s#%-2zu%s ", colour->faint, number, colour->end);
     print_function(printer, frame);
     print_source(printer, &frame->location);
     print_module(printer, frame);

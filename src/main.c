@@ -9,6 +9,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /*
@@ -23,6 +24,19 @@ static void hold_standard_descriptors(void)
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
+}
+
+/*
+ * A target may have mapped more files than the usual limit of 1,024 lets us open; what we could not
+ * open would go without names. We may raise it to the hard limit (getrlimit(2)).
+ */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); /* refused: then it stays as it was */
+    }
 }
 
 static int run(const struct options *options)
@@ -66,6 +80,7 @@ static int flush_output(int status)
 int main(int argc, char **argv)
 {
     hold_standard_descriptors();
+    raise_descriptor_limit();
     setlocale(LC_CTYPE, "");
 
     struct options options;
