@@ -1,6 +1,7 @@
 #include "injector/module.h"
 
 #include "injector/cfi.h"
+#include "injector/jit.h"
 #include "injector/module_private.h"
 #include "injector/symbol_index.h"
 
@@ -179,8 +180,10 @@ struct error *modules_create(const struct process *process, const struct maps *m
     modules->process = process;
     modules->maps = maps;
     modules->modules = calloc(maps->count + 1, sizeof(*modules->modules));
+    modules->jit = jit_create(process);
     struct head *heads = NULL;
-    struct error *error = modules->modules ? read_heads(process, maps, &heads) : error_no_memory();
+    struct error *error =
+        modules->modules && modules->jit ? read_heads(process, maps, &heads) : error_no_memory();
 
     for (size_t i = 0; i < maps->count && !error;) {
         const struct mapping *mapping = &maps->mappings[i];
@@ -209,6 +212,7 @@ void modules_destroy(struct modules *modules)
     for (size_t i = 0; i < modules->count; i++)
         module_destroy(modules->modules[i]);
     free(modules->modules);
+    jit_destroy(modules->jit);
     free(modules);
 }
 

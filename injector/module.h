@@ -36,6 +36,7 @@ struct modules {
     size_t count;
     const struct process *process; /* borrowed */
     const struct maps *maps;       /* borrowed */
+    struct jit *jit;               /* code that no file holds: injector/jit.h */
 };
 
 /* Finds all modules of the maps; opens files lazily. */
@@ -54,6 +55,12 @@ struct module *modules_find(struct modules *modules, uint64_t address);
  * zero. The functions below do it by themselves.
  */
 void module_open(struct module *module);
+
+/*
+ * Opens a file or directory as the target would, within its root, following no symbolic link out of
+ * it; never waits for what it opens. Returns a descriptor, or -1 with errno.
+ */
+int module_open_in_root(const struct process *process, const char *path);
 
 /*
  * Read-only bytes of the module (code, constants, unwind tables) from its file. False where the

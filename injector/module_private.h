@@ -30,9 +30,6 @@ struct module_private {
 void module_file_open(struct module *module);
 void module_file_close(struct module *module);
 
-/* Opens `path` as the target would, within its root, following no symbolic link out of it. */
-int module_open_in_root(const struct process *process, const char *path);
-
 /* debug_file.c: finds debug_fd, debug_path, debug_bytes, debug_elf; once. */
 void debug_file_find(struct module *module);
 void debug_file_close(struct module *module);

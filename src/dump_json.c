@@ -79,6 +79,7 @@ static json_object *frame_object(const struct report_frame *frame)
     put(object, "file", text(location->file));
     put(object, "line", location->line > 0 ? json_object_new_int(location->line) : NULL);
     put(object, "column", location->column > 0 ? json_object_new_int(location->column) : NULL);
+    put(object, "jit", json_object_new_boolean(location->jit));
     put(object, "inlined", json_object_new_boolean(location->inlined));
     put(object, "how", json_object_new_string(frame_how_name(frame->frame.how)));
     put(object, "signal_frame", json_object_new_boolean(frame->frame.signal_frame));

@@ -368,7 +368,7 @@ static void print_module(const struct printer *printer, const struct report_fram
     const struct module *module = frame->location.module;
     fputs(printer->colour->faint, out);
     if (!module) {
-        fputs(" (no file)", out);
+        fputs(frame->location.jit ? " (jit)" : " (no file)", out);
     } else {
         fputs(" (", out);
         print_foreign(printer, base_name(module->path));

@@ -1,5 +1,6 @@
 #include "src/symbols.h"
 
+#include "injector/jit.h"
 #include "src/lines.h"
 
 #include <inttypes.h>
@@ -191,6 +192,19 @@ static void set_location(struct symbols *symbols, struct module *module,
     }
 }
 
+/* The name that a runtime registered; *ret is set only then. A name of its own making may hold
+   anything, an '@' too. */
+static bool find_registered(struct symbols *symbols, uint64_t address, struct location *ret)
+{
+    struct jit_name name;
+    if (!jit_find_name(symbols->modules->jit, address, &name))
+        return false;
+    ret->function = strchr(name.name, '@') ? name.name : shown_name(symbols, name.name);
+    ret->offset = address - name.start;
+    ret->jit = true;
+    return true;
+}
+
 /* Fills resolved->locations from its key. False without memory. */
 static bool locate(struct symbols *symbols, struct resolved *resolved)
 {
@@ -217,6 +231,8 @@ static bool locate(struct symbols *symbols, struct resolved *resolved)
         physical->offset = pc - symbol.address;
     } else if (physical->function) {
         physical->offset = pc - frames[count - 1].start;
+    } else if (find_registered(symbols, lookup_pc, physical)) {
+        physical->offset += pc - lookup_pc;
     }
     return true;
 }

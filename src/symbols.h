@@ -21,6 +21,7 @@ struct location {
     int line;              /* 0: unknown */
     int column;            /* 0: unknown */
     bool inlined;          /* this function was inlined into the next location's */
+    bool jit;              /* the name is the one a runtime registered for code it made */
 };
 
 struct symbols;

@@ -1,0 +1,34 @@
+#include "injector/jit.h"
+
+#include <stdlib.h>
+
+struct jit {
+    const struct process *process;
+    bool map_sought;
+    struct perf_map *map; /* NULL: none */
+};
+
+struct jit *jit_create(const struct process *process)
+{
+    struct jit *jit = calloc(1, sizeof(*jit));
+    if (jit)
+        jit->process = process;
+    return jit;
+}
+
+void jit_destroy(struct jit *jit)
+{
+    if (!jit)
+        return;
+    perf_map_close(jit->map);
+    free(jit);
+}
+
+bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
+{
+    if (!jit->map_sought) {
+        jit->map_sought = true;
+        jit->map = perf_map_open(jit->process);
+    }
+    return jit->map && perf_map_find(jit->map, address, ret);
+}

@@ -1,0 +1,26 @@
+/*
+ * Code that no file holds, since a runtime made it: what the runtime itself told of it. One per
+ * target, owned by its modules.
+ */
+#ifndef INJECTOR_JIT_H
+#define INJECTOR_JIT_H
+
+#include "injector/module.h"
+#include "injector/perf_map.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct jit;
+
+/* Reads nothing yet. NULL without memory. */
+struct jit *jit_create(const struct process *process);
+void jit_destroy(struct jit *jit);
+
+/*
+ * The name of the code at a runtime address, as the runtime registered it; owned by `jit`. False:
+ * it registered none.
+ */
+bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret);
+
+#endif
