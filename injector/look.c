@@ -56,9 +56,13 @@ static bool parse_stat(const char *text, struct look *ret)
 {
     const char *open = strchr(text, '('), *close = strrchr(text, ')');
     unsigned long flags;
+    unsigned long long start_time;
     if (!open || !close ||
-        sscanf(close + 1, " %c %*d %*d %*d %*d %*d %lu", &ret->state, &flags) != 2)
+        sscanf(close + 1,
+               " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &ret->state, &flags, &start_time) != 3)
         return false;
+    ret->start_time = start_time;
     ret->worker = flags & WORKER_FLAGS;
     snprintf(ret->name, sizeof(ret->name), "%.*s", (int)(close - open - 1), open + 1);
     for (char *p = ret->name; *p; p++)

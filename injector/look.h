@@ -14,12 +14,13 @@
 
 struct look {
     pid_t tid;
-    char name[64];  /* control characters replaced */
-    char state;     /* R S D T t Z X I */
-    bool worker;    /* a kernel worker of this process (io_uring, vhost): has no stack in it */
-    bool asleep;    /* `call` shows registers */
-    uint64_t runs;  /* times put on a processor; 0: unknown */
-    char call[256]; /* text of /proc/TID/syscall (proc(5)); "": the kernel has or shows none */
+    char name[64];       /* control characters replaced */
+    char state;          /* R S D T t Z X I */
+    uint64_t start_time; /* clock ticks after boot: a later thread with its id has another one */
+    bool worker;         /* a kernel worker of this process (io_uring, vhost): has no stack in it */
+    bool asleep;         /* `call` shows registers */
+    uint64_t runs;       /* times put on a processor; 0: unknown */
+    char call[256];      /* text of /proc/TID/syscall (proc(5)); "": the kernel has or shows none */
 };
 
 /* Looks at a thread. False: it has ended. */

@@ -203,9 +203,15 @@ struct error *maps_read(const struct process *process, struct maps **ret)
     return error;
 }
 
+struct maps *maps_share(struct maps *maps)
+{
+    maps->shares++;
+    return maps;
+}
+
 void maps_destroy(struct maps *maps)
 {
-    if (!maps)
+    if (!maps || maps->shares-- > 0)
         return;
     free(maps->mappings);
     free(maps);
@@ -214,6 +220,45 @@ void maps_destroy(struct maps *maps)
 void maps_cleanup(struct maps **maps)
 {
     maps_destroy(*maps);
+}
+
+/* Memory that modules are made of, or that code may run in: not heaps, stacks and the like. */
+static bool is_file_or_code(const struct mapping *mapping)
+{
+    return mapping->executable || mapping->inode;
+}
+
+static bool same_mapping(const struct mapping *one, const struct mapping *other)
+{
+    return one->start == other->start && one->end == other->end && one->offset == other->offset &&
+           one->inode == other->inode && one->device_major == other->device_major &&
+           one->device_minor == other->device_minor && one->readable == other->readable &&
+           one->writable == other->writable && one->executable == other->executable &&
+           one->deleted == other->deleted && !strcmp(one->path, other->path);
+}
+
+/* The next one of that kind from `index` on, or NULL. */
+static const struct mapping *next_file_or_code(const struct maps *maps, size_t *index)
+{
+    while (*index < maps->count) {
+        const struct mapping *mapping = &maps->mappings[(*index)++];
+        if (is_file_or_code(mapping))
+            return mapping;
+    }
+    return NULL;
+}
+
+bool maps_same_code(const struct maps *one, const struct maps *other)
+{
+    size_t i = 0, j = 0;
+    for (;;) {
+        const struct mapping *mine = next_file_or_code(one, &i);
+        const struct mapping *theirs = next_file_or_code(other, &j);
+        if (!mine || !theirs)
+            return mine == theirs;
+        if (!same_mapping(mine, theirs))
+            return false;
+    }
 }
 
 const struct mapping *maps_find(const struct maps *maps, uint64_t address)

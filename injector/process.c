@@ -413,6 +413,27 @@ struct error *process_open(pid_t pid, struct process **ret)
     return NULL;
 }
 
+struct error *process_refresh(struct process *process)
+{
+    struct error *error = process_check_alive(process);
+    if (error)
+        return error;
+    char *executable = read_executable_link(process);
+    if (!executable)
+        return error_no_memory();
+    /* Of a process that ends meanwhile the name stays. */
+    if (!*executable || !strcmp(executable, process->executable)) {
+        free(executable);
+        return NULL;
+    }
+    free(process->executable);
+    process->executable = executable;
+    process->is_64bit = find_is_64bit(process);
+    if (read_small_file_at(process->proc_fd, "comm", process->name, sizeof(process->name)))
+        sanitize_name(process->name);
+    return NULL;
+}
+
 void process_close(struct process *process)
 {
     if (!process)

@@ -36,6 +36,12 @@ void process_close(struct process *process);
 void process_cleanup(struct process **process);
 #define CLEANUP_PROCESS __attribute__((cleanup(process_cleanup)))
 
+/*
+ * Takes note of an execve(2) since the process was opened: executable, is_64bit, name. What else
+ * was known of it (maps, modules) is the caller's to ask for again. ERROR_NO_PROCESS: it has ended.
+ */
+struct error *process_refresh(struct process *process) MUST_CHECK;
+
 /* True while this very process (not a later one with its pid) has a living thread. */
 bool process_alive(const struct process *process);
 

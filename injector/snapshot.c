@@ -115,6 +115,13 @@ static struct error *refresh_maps(struct snapshot *snapshot, const struct work *
 
 /* --- The look that stops nothing: [A] looks, stacks, [B] looks. --- */
 
+static void describe(struct thread_snapshot *thread, const struct look *look)
+{
+    thread->state = look->state;
+    thread->start_time = look->start_time;
+    memcpy(thread->name, look->name, sizeof(thread->name));
+}
+
 /* [A] for the threads that are not settled. */
 static void look_at_all(struct snapshot *snapshot, struct work *work)
 {
@@ -130,9 +137,9 @@ static void look_at_all(struct snapshot *snapshot, struct work *work)
         /* It may just have been on its way to sleep. */
         if (!work[i].look.asleep && work[i].look.call[0])
             work[i].gone = !look_at_thread(snapshot->process, thread->tid, &work[i].look);
+        thread->runs = work[i].look.runs;
         if (!thread->state) {
-            thread->state = work[i].look.state;
-            memcpy(thread->name, work[i].look.name, sizeof(thread->name));
+            describe(thread, &work[i].look);
             look_wait_channel(snapshot->process, thread->tid, thread->wait_channel,
                               sizeof(thread->wait_channel));
         }
@@ -273,8 +280,8 @@ static void describe_newborn(struct snapshot *snapshot, struct thread_snapshot *
     thread->state = '?';
     if (!look_at_thread(snapshot->process, thread->tid, &look))
         return;
-    thread->state = look.state;
-    memcpy(thread->name, look.name, sizeof(thread->name));
+    describe(thread, &look);
+    thread->runs = look.runs;
 }
 
 /*

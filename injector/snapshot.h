@@ -33,8 +33,11 @@ struct memory_slice {
 
 struct thread_snapshot {
     pid_t tid;
-    char name[64]; /* comm, control characters replaced */
-    char state;    /* as in /proc/TID/stat when first looked at: R S D T t Z X I */
+    char name[64];       /* comm, control characters replaced */
+    char state;          /* as in /proc/TID/stat when first looked at: R S D T t Z X I */
+    uint64_t start_time; /* clock ticks after boot; with tid it names the thread for ever */
+    uint64_t
+        runs; /* how often it was put on a processor in its life, before the look; 0: unknown */
     enum thread_how how;
     char *problem; /* why it is racy or unreadable; NULL otherwise */
 

@@ -41,6 +41,15 @@ struct error *unwinder_create(struct snapshot *snapshot, struct modules *modules
     return NULL;
 }
 
+void unwinder_use(struct unwinder *unwinder, struct snapshot *snapshot)
+{
+    unwinder->snapshot = snapshot;
+    for (size_t i = 0; i < PC_FACTS_COUNT; i++) {
+        if (!unwinder->facts[i].in_file)
+            unwinder->facts[i].valid = false;
+    }
+}
+
 void unwinder_destroy(struct unwinder *unwinder)
 {
     if (!unwinder)
@@ -83,6 +92,7 @@ static void find_facts(struct unwinder *unwinder, const struct thread_snapshot *
     if (!mapping || !mapping->executable)
         return;
     ret->executable = true;
+    ret->in_file = mapping->inode && !mapping->writable;
     size_t before = pc - mapping->start < sizeof(code) ? pc - mapping->start : sizeof(code);
     ret->after_call = before && read_code(unwinder, thread, pc - before, code, before) &&
                       arch_is_call_before(code + before, before);

@@ -59,9 +59,15 @@ void stack_deinit(struct stack *stack);
 
 struct unwinder;
 
-/* One per snapshot; borrows both. */
+/* Borrows both. */
 struct error *unwinder_create(struct snapshot *snapshot, struct modules *modules,
                               struct unwinder **ret) MUST_CHECK;
+
+/*
+ * Goes on with a later snapshot of the same modules (maps_same_code), in place of the one before,
+ * which it does not touch. What it learned of code in files stays; code elsewhere may have changed.
+ */
+void unwinder_use(struct unwinder *unwinder, struct snapshot *snapshot);
 void unwinder_destroy(struct unwinder *unwinder);
 void unwinder_cleanup(struct unwinder **unwinder);
 #define CLEANUP_UNWINDER __attribute__((cleanup(unwinder_cleanup)))

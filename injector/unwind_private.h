@@ -13,6 +13,7 @@ struct pc_facts {
     uint64_t pc;
     bool valid;
     bool executable;     /* lies in memory that may be executed */
+    bool in_file;        /* ... that shows a file and is not written: it does not change */
     bool after_call;     /* ... and behind a call instruction: may be a return address */
     bool function_start; /* a function begins there, and no call ends there */
     bool signal_return;  /* a signal handler's way back to the kernel */

@@ -24,7 +24,7 @@ static struct error *dump_process(pid_t pid, const struct dump_options *options,
     if (error)
         return error;
     CLEANUP_REPORT struct report *report = NULL;
-    error = report_create(process, options, &report);
+    error = report_create(process, options, NULL, &report);
     if (error)
         return error;
     *partial = report->partial;
@@ -81,7 +81,7 @@ struct error *dump_stacks(struct process *process, FILE *out, bool colour)
     struct dump_options options;
     options_set_dump_defaults(&options);
     CLEANUP_REPORT struct report *report = NULL;
-    struct error *error = report_create(process, &options, &report);
+    struct error *error = report_create(process, &options, NULL, &report);
     if (error)
         return error;
     dump_text(report, &options, out, colour);

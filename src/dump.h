@@ -9,6 +9,7 @@
 #include "injector/process.h"
 #include "injector/snapshot.h"
 #include "injector/unwind.h"
+#include "src/layout.h"
 #include "src/options.h"
 #include "src/symbols.h"
 
@@ -33,16 +34,21 @@ struct report_thread {
 struct report {
     struct process *process;
     struct snapshot *snapshot;
-    struct modules *modules;
-    struct symbols *symbols;
+    struct layout *layout;   /* shared with the looks before and after */
+    struct modules *modules; /* the layout's */
+    struct symbols *symbols; /* the layout's */
     struct report_thread *threads;
     size_t thread_count;
     bool partial; /* a thread has no frames, and no zombie either: exit status 1 */
 };
 
-/* Looks at a target and resolves everything; the target runs on by then. */
+/*
+ * Looks at a target and resolves everything; the target runs on by then. `before` is NULL, or the
+ * report of an earlier look with the same options: what that learned of the target's files is not
+ * sought again as long as it holds. It may be destroyed afterwards.
+ */
 struct error *report_create(struct process *process, const struct dump_options *options,
-                            struct report **ret) MUST_CHECK;
+                            const struct report *before, struct report **ret) MUST_CHECK;
 void report_destroy(struct report *report);
 void report_cleanup(struct report **report);
 #define CLEANUP_REPORT __attribute__((cleanup(report_cleanup)))

@@ -132,26 +132,33 @@ static void destroy_stacks(struct stack *stacks, size_t count)
 static struct error *resolve_stacks(struct report *report, const struct dump_options *options,
                                     const struct snapshot_options *how, struct stack *stacks)
 {
-    CLEANUP_UNWINDER struct unwinder *unwinder = NULL;
-    struct error *error = unwinder_create(report->snapshot, report->modules, &unwinder);
-    if (!error)
-        error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
+    struct unwinder *unwinder = report->layout->unwinder;
+    struct error *error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
     if (!error)
         error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
-    if (error)
-        return error;
+    return error ? error : name_all(report, stacks);
+}
+
+static struct error *get_layout(struct report *report, const struct dump_options *options,
+                                const struct report *before)
+{
     struct symbols_options names = {.raw_names = options->raw_names,
                                     .no_source = options->no_source,
                                     .no_inlines = options->no_inlines};
-    error = symbols_create(report->modules, &names, &report->symbols);
-    return error ? error : name_all(report, stacks);
+    struct error *error =
+        layout_get(before ? before->layout : NULL, report->snapshot, &names, &report->layout);
+    if (error)
+        return error;
+    report->modules = report->layout->modules;
+    report->symbols = report->layout->symbols;
+    return NULL;
 }
 
 /* Everything after the snapshot: works on the copy, while the target runs. */
 static struct error *resolve(struct report *report, const struct dump_options *options,
-                             const struct snapshot_options *how)
+                             const struct snapshot_options *how, const struct report *before)
 {
-    struct error *error = modules_create(report->process, report->snapshot->maps, &report->modules);
+    struct error *error = get_layout(report, options, before);
     if (error)
         return error;
     size_t count = report->snapshot->thread_count;
@@ -168,7 +175,7 @@ static struct error *resolve(struct report *report, const struct dump_options *o
 }
 
 struct error *report_create(struct process *process, const struct dump_options *options,
-                            struct report **ret)
+                            const struct report *before, struct report **ret)
 {
     struct report *report = calloc(1, sizeof(*report));
     if (!report)
@@ -176,9 +183,11 @@ struct error *report_create(struct process *process, const struct dump_options *
     report->process = process;
     struct snapshot_options how = {.freeze = options->freeze,
                                    .max_pause_us = options->max_pause_us};
-    struct error *error = snapshot_take(process, &how, &report->snapshot);
+    struct error *error = before ? process_refresh(process) : NULL;
     if (!error)
-        error = resolve(report, options, &how);
+        error = snapshot_take(process, &how, &report->snapshot);
+    if (!error)
+        error = resolve(report, options, &how, before);
     if (error) {
         report_destroy(report);
         return error;
@@ -194,10 +203,7 @@ void report_destroy(struct report *report)
     for (size_t i = 0; i < report->thread_count; i++)
         free(report->threads[i].frames);
     free(report->threads);
-    if (report->symbols)
-        symbols_destroy(report->symbols);
-    if (report->modules)
-        modules_destroy(report->modules);
+    layout_release(report->layout);
     if (report->snapshot)
         snapshot_destroy(report->snapshot);
     free(report);

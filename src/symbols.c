@@ -57,15 +57,18 @@ struct error *symbols_create(struct modules *modules, const struct symbols_optio
     return NULL;
 }
 
+static void forget(struct symbols *symbols, struct resolved *resolved)
+{
+    HASH_DEL(symbols->resolved, resolved);
+    free(resolved->locations);
+    free(resolved);
+}
+
 static void destroy_resolved(struct symbols *symbols)
 {
     struct resolved *resolved, *next;
     HASH_ITER(hh, symbols->resolved, resolved, next)
-    {
-        HASH_DEL(symbols->resolved, resolved);
-        free(resolved->locations);
-        free(resolved);
-    }
+    forget(symbols, resolved);
 }
 
 static void destroy_names(struct symbols *symbols)
@@ -77,6 +80,16 @@ static void destroy_names(struct symbols *symbols)
         free(name->raw);
         free(name->shown);
         free(name);
+    }
+}
+
+void symbols_begin_look(struct symbols *symbols)
+{
+    struct resolved *resolved, *next;
+    HASH_ITER(hh, symbols->resolved, resolved, next)
+    {
+        if (!resolved->locations[resolved->count - 1].module)
+            forget(symbols, resolved);
     }
 }
 

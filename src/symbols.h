@@ -37,6 +37,12 @@ struct error *symbols_create(struct modules *modules, const struct symbols_optio
 void symbols_destroy(struct symbols *symbols);
 
 /*
+ * Begins another look at the same modules: what is known of code in them stays, but other code may
+ * have changed.
+ */
+void symbols_begin_look(struct symbols *symbols);
+
+/*
  * The locations of a code address, innermost inlined function first, the physical function last: at
  * least one. `lookup_pc` is pc, or pc - 1 for a return address; `pc` gives the offset. Strings and
  * the array belong to `symbols` and stay until it is destroyed; equal addresses are resolved once.
