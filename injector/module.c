@@ -82,7 +82,6 @@ static struct error *module_create(struct modules *modules, size_t first, size_t
         .path = path,
         .start = mappings[first].start,
         .end = mappings[last - 1].end > extent ? mappings[last - 1].end : extent,
-        .deleted = mappings[first].deleted,
         .fd = -1,
         .priv = priv,
     };

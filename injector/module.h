@@ -15,12 +15,25 @@
 
 #define BUILD_ID_MAX 64
 
+/* What stands now at the path a module was mapped from. Only a word for the user: the right file is
+   found in any case, or none is used. */
+enum file_state {
+    FILE_UNKNOWN,  /* nothing that we may look at, though the kernel does not say that it is gone */
+    FILE_PRESENT,  /* the file, or an equal one: the same build-id */
+    FILE_DELETED,  /* nothing */
+    FILE_REPLACED, /* another file: an upgrade */
+    FILE_MEMORY,   /* it never had a path: memfd_create(2), the vDSO */
+};
+
+/* "present", "deleted", ...; NULL for FILE_UNKNOWN. */
+const char *file_state_name(enum file_state state);
+
 struct module {
     char *path;          /* as the target names it; "[vdso]" */
     uint64_t start, end; /* lowest and highest address mapped from it */
     uint64_t bias;       /* runtime address = ELF vaddr + bias */
-    bool deleted;        /* the file it was mapped from is gone from its path */
-    bool from_memory;    /* no right file was found: the image is what target memory holds */
+    enum file_state file_state;
+    bool from_memory; /* no right file was found: the image is what target memory holds */
     uint8_t build_id[BUILD_ID_MAX];
     size_t build_id_size; /* 0: has none */
 
@@ -50,9 +63,9 @@ void modules_cleanup(struct modules **modules);
 struct module *modules_find(struct modules *modules, uint64_t address);
 
 /*
- * Finds the right file, if that was not done yet: until then bias, build_id, image, image_size, fd
- * and from_memory of a module taken from modules->modules are not valid. What it cannot find stays
- * zero. The functions below do it by themselves.
+ * Finds the right file, if that was not done yet: until then bias, build_id, image, image_size, fd,
+ * file_state and from_memory of a module taken from modules->modules are not valid. What it cannot
+ * find stays zero. The functions below do it by themselves.
  */
 void module_open(struct module *module);
 

@@ -175,17 +175,17 @@ refuse:
 
 /*
  * A path of maps is relative to our own root where that is an ancestor of the target's: of a
- * process in a chroot it begins with that root.
+ * process in a chroot it begins with that root. The rest of it, or NULL where it does not.
  */
-static int open_below_chroot(const struct module *module)
+static const char *path_below_chroot(const struct module *module)
 {
     char root[4096];
     ssize_t length = process_read_link(module->priv->process, 0, "root", root, sizeof(root));
     if (length <= 1)
-        return -1;
+        return NULL;
     if (strncmp(module->path, root, (size_t)length) || module->path[length] != '/')
-        return -1;
-    return module_open_in_root(module->priv->process, module->path + length);
+        return NULL;
+    return module->path + length;
 }
 
 static int open_executable(const struct module *module)
@@ -271,24 +271,61 @@ static void bias_from_file(struct module *module)
     }
 }
 
+/* memfd_create(2): the kernel calls these files so, and deleted. */
+static bool is_memory_file(const struct mapping *mapping)
+{
+    return mapping->deleted && !strncmp(mapping->path, "/memfd:", strlen("/memfd:"));
+}
+
+/* Tries what stands at the module's path, as the target sees it, and says what that is. */
+static enum file_state open_at_path(struct module *module, const struct in_memory *memory)
+{
+    const struct module_private *priv = module->priv;
+    if (is_memory_file(&priv->mappings[0]))
+        return FILE_MEMORY;
+    int fd = module_open_in_root(priv->process, module->path);
+    bool stands = fd >= 0;
+    if (try_file(module, fd, false, memory))
+        return FILE_PRESENT;
+    const char *below = path_below_chroot(module);
+    if (below) {
+        fd = module_open_in_root(priv->process, below);
+        stands = fd >= 0;
+        if (try_file(module, fd, false, memory))
+            return FILE_PRESENT;
+    }
+    /* Another inode alone proves nothing: see try_file. */
+    bool deleted = priv->mappings[0].deleted;
+    if (stands && (deleted || memory->build_id_size))
+        return FILE_REPLACED;
+    return deleted ? FILE_DELETED : FILE_UNKNOWN;
+}
+
 void module_file_open(struct module *module)
 {
     struct in_memory memory;
     look_into_memory(module, &memory);
-    bool found = false;
+    module->file_state = FILE_MEMORY;
     if (module->path[0] == '/') {
-        const struct process *process = module->priv->process;
-        found = try_file(module, module_open_in_root(process, module->path), false, &memory) ||
-                try_file(module, open_executable(module), true, &memory) ||
-                try_file(module, open_map_file(module), true, &memory) ||
-                try_file(module, open_below_chroot(module), false, &memory) ||
-                try_file(module, open(module->path, OPEN_FLAGS), false, &memory);
+        module->file_state = open_at_path(module, &memory);
+        if (module->fd < 0 && !try_file(module, open_executable(module), true, &memory) &&
+            !try_file(module, open_map_file(module), true, &memory))
+            try_file(module, open(module->path, OPEN_FLAGS), false, &memory);
     }
-    if (!found)
+    if (module->fd < 0)
         take_image_from_memory(module, &memory);
     else if (!memory.elf.segment_count)
         bias_from_file(module);
     in_memory_deinit(&memory);
+}
+
+const char *file_state_name(enum file_state state)
+{
+    static const char *const names[] = {
+        [FILE_PRESENT] = "present", [FILE_DELETED] = "deleted", [FILE_REPLACED] = "replaced",
+        [FILE_MEMORY] = "memory",   [FILE_UNKNOWN] = NULL,
+    };
+    return names[state];
 }
 
 void module_file_close(struct module *module)

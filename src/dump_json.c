@@ -72,6 +72,7 @@ static json_object *frame_object(const struct report_frame *frame)
     put(object, "pc", address(frame->frame.pc));
     put(object, "module", module ? text(module->path) : NULL);
     put(object, "build_id", build_id(module));
+    put(object, "file_state", module ? text(file_state_name(module->file_state)) : NULL);
     /* The address in the file, as addr2line and eu-addr2line take it. */
     put(object, "offset", module ? address(frame->frame.pc - module->bias) : NULL);
     put(object, "function", text(location->function));

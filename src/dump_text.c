@@ -362,6 +362,12 @@ static void print_group_head(const struct printer *printer, const struct group *
     print_tids(printer, group, !same);
 }
 
+/* Of a file in its place, or one that never had any, the path says all. */
+static bool file_needs_a_word(enum file_state state)
+{
+    return state == FILE_DELETED || state == FILE_REPLACED;
+}
+
 static void print_module(const struct printer *printer, const struct report_frame *frame)
 {
     FILE *out = printer->out;
@@ -375,7 +381,9 @@ static void print_module(const struct printer *printer, const struct report_fram
         /* Without a name: what addr2line and the like can take later. */
         if (!frame->location.function)
             fprintf(out, "+0x%" PRIx64, frame->frame.pc - module->bias);
-        fputs(module->deleted ? ", deleted)" : ")", out);
+        if (file_needs_a_word(module->file_state))
+            fprintf(out, ", %s", file_state_name(module->file_state));
+        fputc(')', out);
     }
     fputs(printer->colour->end, out);
 }
