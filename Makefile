@@ -28,11 +28,11 @@ VERSION := 0.1.0
 
 # What `make deps` installs: to build, and to test (bats, the programs looked at, the judges).
 PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev \
-	libjson-c-dev libiberty-dev zlib1g-dev uthash-dev linux-libc-dev
+	libjson-c-dev libiberty-dev zlib1g-dev liblzma-dev uthash-dev linux-libc-dev
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang clang-format mandoc mawk bsdextrautils nodejs
+	clang clang-format mandoc mawk bsdextrautils nodejs xz-utils
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 
@@ -46,7 +46,7 @@ override CFLAGS += -std=gnu17 $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE
 LDFLAGS += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 # Of the test targets: never sanitized, since it is they who are looked at.
 TARGET_FLAGS := -I. -O1 -g -Wall -Wextra
-LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -ledit -ljson-c -liberty
+LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma -ledit -ljson-c -liberty
 
 sources = $(wildcard $(1)/*.c $(1)/arch/$(ARCH)/*.c)
 assembly = $(wildcard $(1)/arch/$(ARCH)/*.S)

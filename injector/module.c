@@ -93,6 +93,7 @@ static void module_destroy(struct module *module)
 {
     cfi_destroy(module->priv->cfi);
     symbol_index_destroy(module->priv->symbols);
+    mini_debug_close(module);
     debug_file_close(module);
     module_file_close(module);
     free(module->priv);

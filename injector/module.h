@@ -96,7 +96,8 @@ struct symbol {
 /*
  * The symbol that covers a runtime address: sized ones first, then the nearest unsized code symbol
  * below within its section. From .symtab and .dynsym of the module and of its separate debug file
- * (same build-id, or .gnu_debuglink with matching CRC). False: no name that is true.
+ * (same build-id, or .gnu_debuglink with matching CRC) or .gnu_debugdata. False: no name that is
+ * true.
  */
 bool module_symbol(struct module *module, uint64_t address, struct symbol *ret);
 

@@ -1,5 +1,5 @@
 /* What the files that make up a module share: module.c, module_file.c, debug_file.c,
-   symbol_index.c, cfi.c. Nobody else includes this. */
+   mini_debug.c, symbol_index.c, cfi.c. Nobody else includes this. */
 #ifndef INJECTOR_MODULE_PRIVATE_H
 #define INJECTOR_MODULE_PRIVATE_H
 
@@ -22,6 +22,10 @@ struct module_private {
     struct file_bytes debug_bytes;
     struct elf_image debug_elf;
 
+    bool mini_sought;
+    struct file_bytes mini_bytes;
+    struct elf_image mini_elf; /* what .gnu_debugdata holds */
+
     struct symbol_index *symbols; /* NULL: not asked for yet */
     struct cfi *cfi;              /* NULL: not asked for yet */
 };
@@ -33,5 +37,9 @@ void module_file_close(struct module *module);
 /* debug_file.c: finds debug_fd, debug_path, debug_bytes, debug_elf; once. */
 void debug_file_find(struct module *module);
 void debug_file_close(struct module *module);
+
+/* mini_debug.c: unpacks .gnu_debugdata into mini_bytes and mini_elf, where there is one; once. */
+void mini_debug_find(struct module *module);
+void mini_debug_close(struct module *module);
 
 #endif

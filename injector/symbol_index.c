@@ -15,8 +15,8 @@ struct table {
     const uint8_t *versions; /* Elf64_Half of each symbol, or NULL */
 };
 
-/* .symtab of the module or of its debug file, and .dynsym: in this order the first of equals wins.
- */
+/* .symtab of the module, of its debug file or of .gnu_debugdata, and .dynsym: in this order the
+   first of equals wins. */
 #define TABLES_MAX 2
 
 /* Programs have millions of symbols: what the files hold of them is not held twice. */
@@ -313,6 +313,19 @@ static void add_table(struct symbol_index *index, struct table *table)
         index->tables[index->table_count++] = *table;
 }
 
+/* The table with the static functions: what a stripped file lost may be kept elsewhere. */
+static bool find_whole_table(struct module *module, struct table *ret)
+{
+    const struct module_private *priv = module->priv;
+    if (table_from_section(&priv->elf, SHT_SYMTAB, ret))
+        return true;
+    debug_file_find(module);
+    if (table_from_section(&priv->debug_elf, SHT_SYMTAB, ret))
+        return true;
+    mini_debug_find(module);
+    return table_from_section(&priv->mini_elf, SHT_SYMTAB, ret);
+}
+
 struct symbol_index *symbol_index_create(struct module *module)
 {
     struct symbol_index *index = calloc(1, sizeof(*index));
@@ -322,13 +335,8 @@ struct symbol_index *symbol_index_create(struct module *module)
 
     const struct elf_image *elf = &module->priv->elf;
     struct table table;
-    if (table_from_section(elf, SHT_SYMTAB, &table)) {
+    if (find_whole_table(module, &table))
         add_table(index, &table);
-    } else {
-        debug_file_find(module);
-        if (table_from_section(&module->priv->debug_elf, SHT_SYMTAB, &table))
-            add_table(index, &table);
-    }
     if (table_from_section(elf, SHT_DYNSYM, &table) || table_from_dynamic(module, elf, &table))
         add_table(index, &table);
     if (!fill(index)) {

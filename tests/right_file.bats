@@ -223,3 +223,58 @@ start_in_overlay() {
     assert_functions chain_inner chain_middle chain_outer main
     assert_equal "$(state_of main)" replaced
 }
+
+# make_mini SOURCE DESTINATION: a stripped copy whose lost function symbols are in .gnu_debugdata, made as gdb's manual
+# says ("MiniDebugInfo").
+make_mini() {
+    local work=$BATS_TEST_TMPDIR/mini
+    mkdir -p "$work"
+    nm --format=posix --defined-only "$1" | awk '$2 ~ /^[Tt]$/ { print $1 }' >"$work/keep"
+    objcopy --only-keep-debug "$1" "$work/debug"
+    objcopy -S --remove-section .comment --keep-symbols="$work/keep" "$work/debug" "$work/symbols"
+    xz --force --keep "$work/symbols"
+    strip --strip-all -o "$2" "$1"
+    objcopy --add-section .gnu_debugdata="$work/symbols.xz" "$2"
+}
+
+@test "a stripped program with .gnu_debugdata has its names" {
+    make_mini "$TARGETS/inlined" "$BATS_TEST_TMPDIR/program"
+    [[ -z $(nm "$BATS_TEST_TMPDIR/program" 2>/dev/null) ]]
+    start "$BATS_TEST_TMPDIR/program"
+    dump_json "$pid"
+    assert_functions physical main
+    assert_equal "$(jq -r '.threads[0].frames[] | select(.function == "main") | .file // "none"' <<<"$document")" none
+}
+
+@test "broken and cut .gnu_debugdata give no names, and no harm" {
+    local kind
+    make_mini "$TARGETS/inlined" "$BATS_TEST_TMPDIR/whole"
+    for kind in cut garbage empty_elf; do
+        case $kind in
+        cut) head -c 300 "$BATS_TEST_TMPDIR/mini/symbols.xz" ;;
+        garbage) head -c 3000 /dev/urandom ;;
+        empty_elf) head -c 64 "$TARGETS/inlined" | xz ;;
+        esac >"$BATS_TEST_TMPDIR/section"
+        objcopy --update-section .gnu_debugdata="$BATS_TEST_TMPDIR/section" "$BATS_TEST_TMPDIR/whole" \
+            "$BATS_TEST_TMPDIR/$kind"
+        start "$BATS_TEST_TMPDIR/$kind"
+        dump_json "$pid"
+        [[ $(functions) != *physical* ]]
+        [[ $(functions) == *__libc_start* ]]
+        end "$pid"
+    done
+}
+
+@test "what .gnu_debugdata unpacks to is bounded" {
+    strip -o "$BATS_TEST_TMPDIR/program" "$TARGETS/inlined"
+    head -c 1G /dev/zero | xz -0 >"$BATS_TEST_TMPDIR/bomb.xz"
+    objcopy --add-section .gnu_debugdata="$BATS_TEST_TMPDIR/bomb.xz" "$BATS_TEST_TMPDIR/program"
+    start "$BATS_TEST_TMPDIR/program"
+    run -0 python3 - "$ATTACH" "$pid" <<'END'
+import resource, subprocess, sys
+subprocess.run([sys.argv[1], "--dump", sys.argv[2]], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+END
+    echo "peak: $output KiB"
+    ((output < 600 * 1024))
+}

@@ -288,7 +288,7 @@ step_through() {
     if nm "$BUILD/libinjector.a" 2>/dev/null | grep -q __asan_; then sanitize+=(-fsanitize=address); fi
     if nm "$BUILD/libinjector.a" 2>/dev/null | grep -q __ubsan_; then sanitize+=(-fsanitize=undefined); fi
     "${CC:-gcc}" "${sanitize[@]}" -I"$TOP" -D_GNU_SOURCE -g -o "$BATS_TEST_TMPDIR/step_through" \
-        "$TOP/tests/tools/step_through.c" "$BUILD/libinjector.a" -lunwind-ptrace -lunwind-generic -ldw -lelf -lz
+        "$TOP/tests/tools/step_through.c" "$BUILD/libinjector.a" -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma
     run "$BATS_TEST_TMPDIR/step_through" "$TARGETS/$1" 12000 "${@:2}"
     assert_success
 }
