@@ -148,6 +148,12 @@ void debug_file_close(struct module *module)
         close(priv->debug_fd);
 }
 
+bool debug_file_changed(const struct module *module)
+{
+    const struct module_private *priv = module->priv;
+    return priv->debug_fd >= 0 && file_bytes_changed(&priv->debug_bytes, priv->debug_fd);
+}
+
 int module_debug_file(struct module *module, const char **path)
 {
     debug_file_find(module);

@@ -41,7 +41,7 @@ bool file_bytes_read(int fd, struct file_bytes *ret)
         void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (bytes == MAP_FAILED)
             return false;
-        *ret = (struct file_bytes){.bytes = bytes, .size = size, .mapped = true};
+        *ret = (struct file_bytes){bytes, size, true, stat.st_mtim};
         return true;
     }
     uint8_t *bytes = malloc(size);
@@ -51,8 +51,16 @@ bool file_bytes_read(int fd, struct file_bytes *ret)
         free(bytes);
         return false;
     }
-    *ret = (struct file_bytes){.bytes = bytes, .size = size};
+    *ret = (struct file_bytes){bytes, size, false, stat.st_mtim};
     return true;
+}
+
+bool file_bytes_changed(const struct file_bytes *file, int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) < 0 || (size_t)stat.st_size != file->size ||
+           stat.st_mtim.tv_sec != file->modified.tv_sec ||
+           stat.st_mtim.tv_nsec != file->modified.tv_nsec;
 }
 
 void file_bytes_deinit(struct file_bytes *file)

@@ -9,19 +9,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Bytes of a file, read or mapped, or of target memory. */
 struct file_bytes {
     uint8_t *bytes; /* NULL: none */
     size_t size;
-    bool mapped; /* by mmap(2); otherwise malloc'ed */
+    bool mapped;              /* by mmap(2); otherwise malloc'ed */
+    struct timespec modified; /* of a file: when that was, last */
 };
 
 /*
- * All bytes of a regular file. Small files are read, so that nobody who truncates one can make us
- * fault; large ones are mapped. False with errno otherwise.
+ * All bytes of a regular file. Small files are read, large ones are mapped: what somebody cuts off
+ * them later becomes zeros (injector/bus_guard.h). False with errno otherwise.
  */
 bool file_bytes_read(int fd, struct file_bytes *ret);
+
+/* True when the file of that descriptor is not what was read or mapped any more: its size or time
+   of modification is another. */
+bool file_bytes_changed(const struct file_bytes *file, int fd);
+
 void file_bytes_deinit(struct file_bytes *file);
 
 struct elf_image {

@@ -246,6 +246,15 @@ struct module *modules_find(struct modules *modules, uint64_t address)
     return module;
 }
 
+void modules_check_files(struct modules *modules)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        struct module *module = modules->modules[i];
+        if (module->priv->opened && (module_file_changed(module) || debug_file_changed(module)))
+            module->file_state = FILE_CHANGED;
+    }
+}
+
 static struct symbol_index *symbols(struct module *module)
 {
     module_open(module);

@@ -23,6 +23,8 @@ enum file_state {
     FILE_DELETED,  /* nothing */
     FILE_REPLACED, /* another file: an upgrade */
     FILE_MEMORY,   /* it never had a path: memfd_create(2), the vDSO */
+    FILE_CHANGED,  /* it, or its debug file, was written to while we read it: nothing that comes
+                      from it is sure. modules_check_files finds out */
 };
 
 /* "present", "deleted", ...; NULL for FILE_UNKNOWN. */
@@ -74,6 +76,9 @@ void module_open(struct module *module);
  * it; never waits for what it opens. Returns a descriptor, or -1 with errno.
  */
 int module_open_in_root(const struct process *process, const char *path);
+
+/* Notes which of the files that were opened so far have changed since (FILE_CHANGED). */
+void modules_check_files(struct modules *modules);
 
 /*
  * Read-only bytes of the module (code, constants, unwind tables) from its file. False where the

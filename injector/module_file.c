@@ -322,8 +322,8 @@ void module_file_open(struct module *module)
 const char *file_state_name(enum file_state state)
 {
     static const char *const names[] = {
-        [FILE_PRESENT] = "present", [FILE_DELETED] = "deleted", [FILE_REPLACED] = "replaced",
-        [FILE_MEMORY] = "memory",   [FILE_UNKNOWN] = NULL,
+        [FILE_UNKNOWN] = NULL,        [FILE_PRESENT] = "present", [FILE_DELETED] = "deleted",
+        [FILE_REPLACED] = "replaced", [FILE_MEMORY] = "memory",   [FILE_CHANGED] = "changed",
     };
     return names[state];
 }
@@ -335,4 +335,9 @@ void module_file_close(struct module *module)
     if (module->fd >= 0)
         close(module->fd);
     module->fd = -1;
+}
+
+bool module_file_changed(const struct module *module)
+{
+    return module->fd >= 0 && file_bytes_changed(&module->priv->bytes, module->fd);
 }

@@ -33,10 +33,12 @@ struct module_private {
 /* module_file.c: finds image, image_size, fd, from_memory, build_id. */
 void module_file_open(struct module *module);
 void module_file_close(struct module *module);
+bool module_file_changed(const struct module *module);
 
 /* debug_file.c: finds debug_fd, debug_path, debug_bytes, debug_elf; once. */
 void debug_file_find(struct module *module);
 void debug_file_close(struct module *module);
+bool debug_file_changed(const struct module *module);
 
 /* mini_debug.c: unpacks .gnu_debugdata into mini_bytes and mini_elf, where there is one; once. */
 void mini_debug_find(struct module *module);

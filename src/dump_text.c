@@ -362,10 +362,22 @@ static void print_group_head(const struct printer *printer, const struct group *
     print_tids(printer, group, !same);
 }
 
-/* Of a file in its place, or one that never had any, the path says all. */
-static bool file_needs_a_word(enum file_state state)
+/* Behind the name of a file that is in its place, or never had any, nothing needs to be said. */
+static const char *file_remark(enum file_state state)
 {
-    return state == FILE_DELETED || state == FILE_REPLACED;
+    switch (state) {
+    case FILE_DELETED:
+        return ", deleted";
+    case FILE_REPLACED:
+        return ", replaced";
+    case FILE_CHANGED:
+        return ", changed while it was read";
+    case FILE_PRESENT:
+    case FILE_MEMORY:
+    case FILE_UNKNOWN:
+        return "";
+    }
+    return "";
 }
 
 static void print_module(const struct printer *printer, const struct report_frame *frame)
@@ -381,9 +393,7 @@ static void print_module(const struct printer *printer, const struct report_fram
         /* Without a name: what addr2line and the like can take later. */
         if (!frame->location.function)
             fprintf(out, "+0x%" PRIx64, frame->frame.pc - module->bias);
-        if (file_needs_a_word(module->file_state))
-            fprintf(out, ", %s", file_state_name(module->file_state));
-        fputc(')', out);
+        fprintf(out, "%s)", file_remark(module->file_state));
     }
     fputs(printer->colour->end, out);
 }

@@ -1,4 +1,5 @@
 /* manhole-attach: the command line, then the verb it names. */
+#include "injector/bus_guard.h"
 #include "src/dump.h"
 #include "src/message.h"
 #include "src/options.h"
@@ -80,6 +81,7 @@ static int flush_output(int status)
 int main(int argc, char **argv)
 {
     hold_standard_descriptors();
+    bus_guard_install();
     raise_descriptor_limit();
     setlocale(LC_CTYPE, "");
 

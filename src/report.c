@@ -136,7 +136,10 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
     struct error *error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
     if (!error)
         error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
-    return error ? error : name_all(report, stacks);
+    if (!error)
+        error = name_all(report, stacks);
+    modules_check_files(report->modules);
+    return error;
 }
 
 static struct error *get_layout(struct report *report, const struct dump_options *options,

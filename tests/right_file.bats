@@ -278,3 +278,96 @@ END
     echo "peak: $output KiB"
     ((output < 600 * 1024))
 }
+
+# make_padded_debug: $BATS_TEST_TMPDIR/program, stripped, and program.debug, large enough to be mapped, not read.
+make_padded_debug() {
+    local directory=$BATS_TEST_TMPDIR
+    head -c 2M /dev/zero >"$directory/padding"
+    objcopy --only-keep-debug "$TARGETS/inlined" "$directory/program.debug"
+    objcopy --add-section .padding="$directory/padding" "$directory/program.debug"
+    strip -o "$directory/program" "$TARGETS/inlined"
+    (cd "$directory" && objcopy --add-gnu-debuglink=program.debug program)
+}
+
+# dump_and_cut NUMBER FILE SIZE: a dump of $pid in $document; FILE is cut to SIZE when the tool has just made its mapping
+# number NUMBER of it. $cut is empty when it made fewer.
+dump_and_cut() {
+    local directory=$BATS_TEST_TMPDIR tool status=0
+    rm -f "$directory/strace.out"
+    strace -qq -o "$directory/strace.out" -P "$2" -e trace=mmap -e inject=mmap:signal=STOP:when="$1" \
+        "$ATTACH" --dump --format json "$pid" >"$directory/document" 2>"$directory/messages" 3>&- &
+    tool=$!
+    started+=("$tool")
+    cut=
+    wait_until 20 stopped_or_gone "$tool"
+    if [[ $cut ]]; then
+        truncate -s "$3" "$2"
+        kill -CONT "$cut"
+    fi
+    wait "$tool" || status=$?
+    cat "$directory/messages" >&2
+    document=$(cat "$directory/document")
+    assert_equal "$status" 0
+}
+
+# stopped_or_gone STRACE: the program that it runs has stopped ($cut is its pid), or has ended.
+stopped_or_gone() {
+    if grep -qs 'stopped by SIGSTOP' "$BATS_TEST_TMPDIR/strace.out"; then
+        read -r cut <"/proc/$1/task/$1/children"
+        return 0
+    fi
+    ! alive "$1"
+}
+
+# assert_names_true: what names the stack has are the true ones, in their places.
+assert_names_true() {
+    assert_equal "$(functions | tr ' ' '\n' | grep -vxE 'pause|inlined_inner|inlined_outer|physical|main|-|_*libc_start.*|_start')" ""
+}
+
+@test "a debug file that is cut after each of our mappings of it does no harm, and is marked" {
+    local size number
+    for size in 0 4096 20000; do
+        for number in 1 2 3 4; do
+            make_padded_debug
+            rm -f "$BATS_TEST_TMPDIR/program.out"
+            start "$BATS_TEST_TMPDIR/program"
+            dump_and_cut "$number" "$BATS_TEST_TMPDIR/program.debug" "$size"
+            [[ $cut ]] || break
+            assert_names_true
+            run jq -r '[.threads[0].frames[] | select(.module | endswith("/program")) | .file_state] | unique | join(" ")' \
+                <<<"$document"
+            # Cut before it was known to be the right one, it was not used.
+            if ((number > 1)); then assert_output changed; else assert_output --regexp '^(present|changed)$'; fi
+            end "$pid"
+        done
+        ((number > 2)) || fail "the file was mapped less than twice"
+        end "$pid"
+    done
+}
+
+@test "a library that is cut while it is read does no harm, and is marked" {
+    head -c 2M /dev/urandom >"$BATS_TEST_TMPDIR/padding"
+    make_library "$BATS_TEST_TMPDIR"
+    make_client "$BATS_TEST_TMPDIR"
+    objcopy --add-section .padding="$BATS_TEST_TMPDIR/padding" "$BATS_TEST_TMPDIR/libcallback.so"
+    start "$BATS_TEST_TMPDIR/client"
+    dump_and_cut 1 "$BATS_TEST_TMPDIR/libcallback.so" 4096
+    [[ $cut ]]
+    assert_functions wait_here
+    run jq -r '.threads[0].frames[] | select(.module | endswith("libcallback.so")) | .file_state' <<<"$document"
+    assert_output --partial changed
+    [[ $(functions) != *wrong* ]]
+}
+
+@test "a SIGBUS that somebody sends still ends the tool" {
+    start_client
+    strace -qq -o "$BATS_TEST_TMPDIR/strace.out" -P "/proc/$pid/maps" -e trace=openat,read -e inject=all:signal=STOP:when=1 \
+        "$ATTACH" --dump "$pid" >/dev/null 2>&1 3>&- &
+    local tool=$!
+    started+=("$tool")
+    wait_until 20 stopped_or_gone "$tool"
+    kill -BUS "$cut"
+    kill -CONT "$cut"
+    run wait "$tool"
+    assert_equal "$status" 135
+}
