@@ -24,6 +24,13 @@ void jit_destroy(struct jit *jit)
     free(jit);
 }
 
+void jit_forget(struct jit *jit)
+{
+    perf_map_close(jit->map);
+    jit->map = NULL;
+    jit->map_sought = false;
+}
+
 bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
 {
     if (!jit->map_sought) {

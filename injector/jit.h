@@ -18,6 +18,12 @@ struct jit *jit_create(const struct process *process);
 void jit_destroy(struct jit *jit);
 
 /*
+ * The runtime may have made other code since: what it registered is read anew when next asked for.
+ * Names found before are gone.
+ */
+void jit_forget(struct jit *jit);
+
+/*
  * The name of the code at a runtime address, as the runtime registered it; owned by `jit`. False:
  * it registered none.
  */

@@ -3,32 +3,41 @@
 
 #include "src/message.h"
 #include "src/output.h"
+#include "src/sampler.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-static struct error *print_report(const struct report *report, const struct dump_options *options,
-                                  FILE *out, bool colour)
+/* Where the reports go, one after another. */
+struct page {
+    const struct dump_options *options;
+    struct output output;
+    bool colour;
+    bool any; /* something stands on it */
+};
+
+static struct error *print_report(struct page *page, const struct report *report)
 {
-    if (options->format == FORMAT_JSON)
-        return dump_json(report, options, out);
-    dump_text(report, options, out, colour);
+    if (page->options->format == FORMAT_JSON)
+        return dump_json(report, page->options, page->output.file);
+    if (page->any)
+        fputc('\n', page->output.file);
+    dump_text(report, page->options, page->output.file, page->colour);
     return NULL;
 }
 
-static struct error *dump_process(pid_t pid, const struct dump_options *options, FILE *out,
-                                  bool colour, bool *partial)
+static struct error *dump_process(pid_t pid, struct page *page, bool *partial)
 {
     CLEANUP_PROCESS struct process *process = NULL;
     struct error *error = process_open(pid, &process);
     if (error)
         return error;
     CLEANUP_REPORT struct report *report = NULL;
-    error = report_create(process, options, NULL, &report);
+    error = report_create(process, page->options, NULL, &report);
     if (error)
         return error;
     *partial = report->partial;
-    return print_report(report, options, out, colour);
+    return print_report(page, report);
 }
 
 /* One failed among several is "done in part"; where all failed alike the status says how. */
@@ -39,38 +48,65 @@ static int combine(int status, int next, bool first)
     return ERROR_PARTIAL;
 }
 
-static int dump_targets(const struct options *options, struct output *output, bool *any)
+/* One look at each target, printed before the next is looked at. */
+static int dump_once(const struct options *options, struct page *page)
 {
-    bool colour = !output->path && message_colour_wanted(STDOUT_FILENO);
     int status = 0;
     for (size_t i = 0; i < options->target_count; i++) {
         bool partial = false;
-        if (*any && options->dump.format == FORMAT_TEXT)
-            fputc('\n', output->file);
-        struct error *error =
-            dump_process(options->targets[i].pid, &options->dump, output->file, colour, &partial);
+        struct error *error = dump_process(options->targets[i].pid, page, &partial);
         if (!error)
-            *any = true;
+            page->any = true;
         int one = error ? message_error(error) : partial ? ERROR_PARTIAL : 0;
         status = combine(status, one, i == 0);
     }
     return status;
 }
 
-int dump_run(const struct options *options)
+/* The forms that show each target by itself. */
+static struct error *print_reports(const struct sampled *sampled, size_t count, struct page *page)
 {
-    struct output output;
-    struct error *error = output_open(options->dump.output, &output);
+    for (size_t i = 0; i < count; i++) {
+        if (!sampled[i].report)
+            continue;
+        struct error *error = print_report(page, sampled[i].report);
+        if (error)
+            return error;
+        page->any = true;
+    }
+    return NULL;
+}
+
+/* Looks first, as often as wanted, and prints then. */
+static int dump_samples(const struct options *options, struct page *page)
+{
+    struct sampled *sampled;
+    struct error *error = sampler_run(options, &sampled);
     if (error)
         return message_error(error);
+    int status = 0;
+    for (size_t i = 0; i < options->target_count; i++)
+        status = combine(status, sampled[i].status, i == 0);
+    error = print_reports(sampled, options->target_count, page);
+    sampler_destroy(sampled, options->target_count);
+    return error ? message_error(error) : status;
+}
 
-    bool any = false, broken_pipe = false;
-    int status = dump_targets(options, &output, &any);
+int dump_run(const struct options *options)
+{
+    struct page page = {.options = &options->dump};
+    struct error *error = output_open(options->dump.output, &page.output);
+    if (error)
+        return message_error(error);
+    page.colour = !page.output.path && message_colour_wanted(STDOUT_FILENO);
+
+    bool broken_pipe = false;
+    int status = options->dump.count > 1 ? dump_samples(options, &page) : dump_once(options, &page);
     /* Nothing to show: a file that stands there from before stays. */
-    if (!any)
-        output_discard(&output);
+    if (!page.any)
+        output_discard(&page.output);
     else
-        error = output_close(&output, &broken_pipe);
+        error = output_close(&page.output, &broken_pipe);
     if (error)
         return message_error(error);
     return broken_pipe ? ERROR_PARTIAL : status;

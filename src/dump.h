@@ -29,6 +29,7 @@ struct report_thread {
     enum unwind_end end;
     const char *reason; /* why the stack ends early, or NULL */
     bool live;
+    const struct sample_thread *samples; /* NULL: it was looked at once; src/samples.h */
 };
 
 struct report {
@@ -39,7 +40,8 @@ struct report {
     struct symbols *symbols; /* the layout's */
     struct report_thread *threads;
     size_t thread_count;
-    bool partial; /* a thread has no frames, and no zombie either: exit status 1 */
+    const struct samples *samples; /* NULL: one look; else this is the last of several */
+    bool partial;                  /* a thread has no frames, and no zombie either: exit status 1 */
 };
 
 /*

@@ -1,50 +1,21 @@
 /* The dump as programs read it: the document of DESIGN.md section 3, one per target. */
 #include "src/dump.h"
-#include "src/message.h"
+#include "src/json_values.h"
 #include "src/syscalls.h"
 
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define TEXT_MAX 8192
-
-static void cleanup_json(json_object **object)
-{
-    json_object_put(*object);
-}
-#define CLEANUP_JSON __attribute__((cleanup(cleanup_json)))
-
-/* Puts a member with a constant name that the object does not have yet. */
+/* Short, since almost every line has them. */
 static void put(json_object *object, const char *key, json_object *value)
 {
-    json_object_object_add_ex(object, key, value,
-                              JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
+    json_put(object, key, value);
 }
 
-/* Bytes that are no UTF-8 become U+FFFD: a JSON text is UTF-8 (RFC 8259, 8.1). NULL gives null. */
 static json_object *text(const char *bytes)
 {
-    if (!bytes)
-        return NULL;
-    static const char replacement[] = {'\xef', '\xbf', '\xbd'};
-    char valid[TEXT_MAX];
-    size_t used = 0;
-    while (*bytes && used + 4 < sizeof(valid)) {
-        uint32_t c;
-        size_t length = message_utf8_length(bytes, &c);
-        if (length > 0) {
-            memcpy(valid + used, bytes, length);
-            used += length;
-        } else {
-            memcpy(valid + used, replacement, sizeof(replacement));
-            used += sizeof(replacement);
-        }
-        bytes += length ? length : 1;
-    }
-    return json_object_new_string_len(valid, (int)used);
+    return json_text(bytes);
 }
 
 static json_object *address(uint64_t value)
@@ -141,18 +112,9 @@ static json_object *thread_object(const struct report *report, const struct repo
     put(object, "complete", json_object_new_boolean(thread->end == UNWIND_COMPLETE));
     put(object, "stack_ends", text(thread->reason));
     put(object, "live_reads", json_object_new_boolean(thread->live));
+    if (thread->samples)
+        put(object, "samples", json_thread_samples(thread->samples));
     return object;
-}
-
-/* RFC 3339 in UTC with milliseconds. */
-static json_object *time_object(const struct timespec *time)
-{
-    struct tm tm;
-    char date[32], whole[48];
-    if (!gmtime_r(&time->tv_sec, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
-        return NULL;
-    snprintf(whole, sizeof(whole), "%s.%03dZ", date, (int)(time->tv_nsec / 1000000));
-    return json_object_new_string(whole);
 }
 
 #define INDENT "  "
@@ -185,11 +147,13 @@ static json_object *process_object(const struct report *report)
     put(object, "version", json_object_new_int(1));
     put(object, "pid", json_object_new_int(report->process->pid));
     put(object, "executable", text(report->process->executable));
-    put(object, "time", time_object(&snapshot->time));
+    put(object, "time", json_time(&snapshot->time));
     put(object, "pause_us", json_object_new_int64((int64_t)snapshot->pause_us));
     put(object, "threads_paused", json_object_new_int64((int64_t)snapshot->threads_paused));
     put(object, "pause_cut", json_object_new_boolean(snapshot->pause_cut));
     put(object, "deadlocks", json_object_new_array());
+    if (report->samples)
+        put(object, "samples", json_process_samples(report->samples));
     return object;
 }
 

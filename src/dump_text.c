@@ -1,7 +1,6 @@
 /* The dump as people read it: for a terminal of 80 to 120 columns, and for mails and tickets. */
 #include "injector/cleanup.h"
-#include "src/dump.h"
-#include "src/message.h"
+#include "src/dump_text_private.h"
 #include "src/syscalls.h"
 
 #include <inttypes.h>
@@ -14,11 +13,6 @@
 /* Paths of source files longer than this lose their beginning. */
 #define LONGEST_SOURCE_PATH 44
 #define LINE_WIDTH 100
-#define TEXT_MAX 4096
-
-struct palette {
-    const char *head, *function, *source, *faint, *warning, *end;
-};
 
 static const struct palette plain = {"", "", "", "", "", ""};
 static const struct palette coloured = {
@@ -29,25 +23,6 @@ static const struct palette coloured = {
     .warning = "\033[33m",
     .end = "\033[0m",
 };
-
-struct printer {
-    const struct report *report;
-    const struct palette *colour;
-    FILE *out;
-};
-
-/* Text of the target, made harmless for the terminal. */
-static void print_foreign(const struct printer *printer, const char *text)
-{
-    char clean[TEXT_MAX];
-    fputs(message_sanitize(text, clean, sizeof(clean)), printer->out);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
 
 /* The end of a long path, from the beginning of a component. */
 static const char *shorten_path(const char *path, const char **dots)
@@ -127,6 +102,8 @@ static int compare_alike(const struct report_thread *a, const struct report_thre
         order = compare_texts(a->reason, b->reason);
     if (!order)
         order = compare_words(a->live, b->live);
+    if (!order)
+        order = text_samples_compare(a, b);
     return order ? order : compare_frames(a, b);
 }
 
@@ -477,9 +454,10 @@ static void print_group(const struct printer *printer, const struct group *group
     else
         print_one_head(printer, group);
 
-    for (size_t i = 0; i < thread->frame_count; i++)
+    bool one_stack = text_samples_print(printer, thread);
+    for (size_t i = 0; one_stack && i < thread->frame_count; i++)
         print_frame(printer, i, &thread->frames[i]);
-    if (thread->reason)
+    if (thread->reason && one_stack)
         print_remark(printer, thread->reason);
     if (thread->live)
         print_remark(printer, "some of this was read after the thread went on: outer frames may be "
@@ -547,5 +525,9 @@ void dump_text(const struct report *report, const struct dump_options *options, 
         print_threads(&printer, !options->all_threads_listed, sorted, groups);
     else
         fputs("(out of memory: the stacks cannot be shown)\n", out);
-    print_summary(&printer);
+    text_samples_print_ended(&printer);
+    if (report->samples)
+        text_samples_print_summary(&printer);
+    else
+        print_summary(&printer);
 }

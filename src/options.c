@@ -12,6 +12,9 @@
 enum { US_PER_MS = 1000, US_PER_S = 1000000 };
 #define DEFAULT_MAX_PAUSE_US (UINT64_C(50) * US_PER_MS)
 #define DEFAULT_MAX_FRAMES 256
+#define DEFAULT_INTERVAL_US (UINT64_C(100) * US_PER_MS)
+#define LARGEST_COUNT 1000000
+#define LONGEST_INTERVAL_US (UINT64_C(3600) * US_PER_S)
 #define DEFAULT_TIMEOUT_US (UINT64_C(5) * US_PER_S)
 #define LONGEST_MAX_PAUSE_US (UINT64_C(60) * US_PER_S)
 #define LONGEST_TIMEOUT_US (UINT64_C(3600) * US_PER_S)
@@ -38,6 +41,8 @@ enum option_code {
     CODE_FREEZE,
     CODE_MAX_PAUSE,
     CODE_MAX_FRAMES,
+    CODE_COUNT,
+    CODE_INTERVAL,
     CODE_OUTPUT,
 
     CODE_INSTALL_OPTIONS,
@@ -68,6 +73,8 @@ static const struct option long_options[] = {
     {"freeze", no_argument, NULL, CODE_FREEZE},
     {"max-pause", required_argument, NULL, CODE_MAX_PAUSE},
     {"max-frames", required_argument, NULL, CODE_MAX_FRAMES},
+    {"count", required_argument, NULL, CODE_COUNT},
+    {"interval", required_argument, NULL, CODE_INTERVAL},
     {"quiet", no_argument, NULL, CODE_QUIET},
     {"verbose-destination", required_argument, NULL, CODE_VERBOSE_DESTINATION},
     {"replace", no_argument, NULL, CODE_REPLACE},
@@ -82,6 +89,7 @@ static const struct option long_options[] = {
  */
 struct given {
     int verb, dump_option, install_option, timeout, script;
+    bool count, interval;
 };
 
 static const char *option_name(int code)
@@ -125,14 +133,38 @@ static bool is_number(const char *text)
 
 static struct error *parse_format(const char *text, enum dump_format *ret)
 {
-    if (strcmp(text, "text") == 0)
-        *ret = FORMAT_TEXT;
-    else if (strcmp(text, "json") == 0)
-        *ret = FORMAT_JSON;
-    else
-        return error_create(ERROR_USAGE, 0, "--format %s: unknown, it is text or json" TRY_HELP,
-                            text);
-    return NULL;
+    static const char *const names[] = {
+        [FORMAT_TEXT] = "text",
+        [FORMAT_JSON] = "json",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (enum dump_format)i;
+            return NULL;
+        }
+    }
+    return error_create(ERROR_USAGE, 0, "--format %s: unknown, it is text or json" TRY_HELP, text);
+}
+
+static struct error *parse_count(const char *text, size_t *ret)
+{
+    if (is_number(text) && strlen(text) <= 9) {
+        *ret = strtoul(text, NULL, 10);
+        if (*ret >= 1 && *ret <= LARGEST_COUNT)
+            return NULL;
+    }
+    return error_create(ERROR_USAGE, 0,
+                        "--count %s: give a number of samples, from 1 to %d" TRY_HELP, text,
+                        LARGEST_COUNT);
+}
+
+static struct error *parse_interval(const char *text, uint64_t *ret)
+{
+    if (parse_decimal(text, US_PER_MS, LONGEST_INTERVAL_US, ret))
+        return NULL;
+    return error_create(ERROR_USAGE, 0,
+                        "--interval %s: give milliseconds, more than 0 and at most %d" TRY_HELP,
+                        text, (int)(LONGEST_INTERVAL_US / US_PER_MS));
 }
 
 static struct error *parse_max_frames(const char *text, size_t *ret)
@@ -237,6 +269,10 @@ static struct error *take_dump_option(int code, const char *value, struct dump_o
             (int)(LONGEST_MAX_PAUSE_US / US_PER_MS));
     case CODE_MAX_FRAMES:
         return parse_max_frames(value, &dump->max_frames);
+    case CODE_COUNT:
+        return parse_count(value, &dump->count);
+    case CODE_INTERVAL:
+        return parse_interval(value, &dump->interval_us);
     default:
         dump->output = value;
         if (*value)
@@ -275,6 +311,8 @@ static struct error *take_option(int code, const char *value, struct options *op
         return take_verb(code, options, given);
     if (code < CODE_INSTALL_OPTIONS) {
         given->dump_option = code;
+        given->count |= code == CODE_COUNT;
+        given->interval |= code == CODE_INTERVAL;
         return take_dump_option(code, value, &options->dump);
     }
     if (code < CODE_SCRIPTS) {
@@ -381,6 +419,9 @@ static struct error *check_together(const struct options *options, const struct 
     if (given->dump_option && options->verb != VERB_DUMP)
         return error_create(ERROR_USAGE, 0, "--%s is an option of --dump" TRY_HELP,
                             option_name(given->dump_option));
+    if (given->interval && !given->count)
+        return error_create(ERROR_USAGE, 0,
+                            "--interval: say with --count how many samples to take" TRY_HELP);
     if (given->script && options->verb != VERB_ATTACH)
         return error_create(ERROR_USAGE, 0, "--%s and --%s: one thing at a time" TRY_HELP,
                             option_name(given->script), verb);
@@ -401,6 +442,8 @@ void options_set_dump_defaults(struct dump_options *options)
     *options = (struct dump_options){
         .max_pause_us = DEFAULT_MAX_PAUSE_US,
         .max_frames = DEFAULT_MAX_FRAMES,
+        .count = 1,
+        .interval_us = DEFAULT_INTERVAL_US,
     };
 }
 
@@ -480,6 +523,8 @@ void options_print_help(void)
         "  --raw-names            do not demangle C++ and Rust names\n"
         "  --max-frames N         frames per thread (256; 0: no limit)\n"
         "  --freeze               stop all threads at one instant\n"
+        "  --count N              look N times: a sampler\n"
+        "  --interval MS          the time from one sample to the next (100)\n"
         "  --max-pause MS         longest time that a running thread may be stopped (50)\n"
         "\n"
         "Install options:\n"

@@ -34,6 +34,8 @@ struct dump_options {
     bool freeze;
     uint64_t max_pause_us; /* default 50,000 */
     size_t max_frames;     /* default 256; 0: no limit */
+    size_t count;          /* how many samples; default 1 */
+    uint64_t interval_us;  /* from one to the next; default 100,000 */
     const char *output;    /* -o FILE, or NULL: standard output */
 };
 

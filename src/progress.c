@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,24 @@
 #define PATIENCE_MS 300
 
 struct progress {
-    const char *text;
+    char text[128];
     pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t ended_changed;
+    pthread_mutex_t mutex; /* of all that follows, and of text */
+    pthread_cond_t changed;
     bool ended;
+    bool stale; /* the text is another one than what is shown */
+    int width;  /* of what is shown */
 };
+
+/* In place of what is shown. */
+static void show(struct progress *progress)
+{
+    int width = (int)strlen(progress->text) + 4;
+    dprintf(STDERR_FILENO, "\r%s ...%*s", progress->text,
+            progress->width > width ? progress->width - width : 0, "");
+    progress->width = width > progress->width ? width : progress->width;
+    progress->stale = false;
+}
 
 static void *show_when_slow(void *argument)
 {
@@ -31,16 +44,16 @@ static void *show_when_slow(void *argument)
     bool shown = false;
     pthread_mutex_lock(&progress->mutex);
     while (!progress->ended) {
-        if (shown) {
-            pthread_cond_wait(&progress->ended_changed, &progress->mutex);
-        } else if (pthread_cond_timedwait(&progress->ended_changed, &progress->mutex, &moment)) {
-            shown = true;
-            dprintf(STDERR_FILENO, "%s ...", progress->text);
-        }
+        if (shown && progress->stale)
+            show(progress);
+        else if (shown)
+            pthread_cond_wait(&progress->changed, &progress->mutex);
+        else
+            shown = pthread_cond_timedwait(&progress->changed, &progress->mutex, &moment) != 0;
     }
     pthread_mutex_unlock(&progress->mutex);
-    if (shown)
-        dprintf(STDERR_FILENO, "\r%*s\r", (int)strlen(progress->text) + 4, "");
+    if (progress->width)
+        dprintf(STDERR_FILENO, "\r%*s\r", progress->width, "");
     return NULL;
 }
 
@@ -49,7 +62,7 @@ static bool start_thread(struct progress *progress)
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&progress->ended_changed, &attributes);
+    pthread_cond_init(&progress->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&progress->mutex, NULL);
 
@@ -69,11 +82,26 @@ struct progress *progress_start(const char *text)
     struct progress *progress = calloc(1, sizeof(*progress));
     if (!progress)
         return NULL;
-    progress->text = text;
+    snprintf(progress->text, sizeof(progress->text), "%s", text);
+    progress->stale = true;
     if (start_thread(progress))
         return progress;
     free(progress);
     return NULL;
+}
+
+void progress_update(struct progress *progress, const char *format, ...)
+{
+    if (!progress)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    pthread_mutex_lock(&progress->mutex);
+    vsnprintf(progress->text, sizeof(progress->text), format, arguments);
+    progress->stale = true;
+    pthread_cond_signal(&progress->changed);
+    pthread_mutex_unlock(&progress->mutex);
+    va_end(arguments);
 }
 
 void progress_end(struct progress *progress)
@@ -82,10 +110,10 @@ void progress_end(struct progress *progress)
         return;
     pthread_mutex_lock(&progress->mutex);
     progress->ended = true;
-    pthread_cond_signal(&progress->ended_changed);
+    pthread_cond_signal(&progress->changed);
     pthread_mutex_unlock(&progress->mutex);
     pthread_join(progress->thread, NULL);
-    pthread_cond_destroy(&progress->ended_changed);
+    pthread_cond_destroy(&progress->changed);
     pthread_mutex_destroy(&progress->mutex);
     free(progress);
 }

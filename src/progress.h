@@ -8,10 +8,14 @@
 struct progress;
 
 /*
- * Starts to wait; after 300 ms the text appears. `text` must outlive it. NULL (no terminal, no
- * memory) is fine: then nothing is shown.
+ * Starts to wait; after 300 ms the text appears. NULL (no terminal, no memory) is fine: then
+ * nothing is shown.
  */
 struct progress *progress_start(const char *text);
+
+/* Replaces the text, of which the first 127 bytes count; NULL is fine. */
+void progress_update(struct progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Erases the line; NULL is fine. */
 void progress_end(struct progress *progress);

@@ -41,6 +41,7 @@ struct symbols {
     struct symbols_options options;
     struct resolved *resolved;
     struct name *names;
+    struct name *jit_names; /* of code whose names the runtime may take back */
     struct debug_info *debug_infos;
     struct location no_memory; /* what symbols_resolve returns without memory */
 };
@@ -71,12 +72,12 @@ static void destroy_resolved(struct symbols *symbols)
     forget(symbols, resolved);
 }
 
-static void destroy_names(struct symbols *symbols)
+static void destroy_names(struct name **names)
 {
     struct name *name, *next;
-    HASH_ITER(hh, symbols->names, name, next)
+    HASH_ITER(hh, *names, name, next)
     {
-        HASH_DEL(symbols->names, name);
+        HASH_DEL(*names, name);
         free(name->raw);
         free(name->shown);
         free(name);
@@ -91,6 +92,7 @@ void symbols_begin_look(struct symbols *symbols)
         if (!resolved->locations[resolved->count - 1].module)
             forget(symbols, resolved);
     }
+    jit_forget(symbols->modules->jit);
 }
 
 void symbols_destroy(struct symbols *symbols)
@@ -98,7 +100,8 @@ void symbols_destroy(struct symbols *symbols)
     if (!symbols)
         return;
     destroy_resolved(symbols);
-    destroy_names(symbols);
+    destroy_names(&symbols->names);
+    destroy_names(&symbols->jit_names);
     struct debug_info *info, *next;
     HASH_ITER(hh, symbols->debug_infos, info, next)
     {
@@ -205,6 +208,26 @@ static void set_location(struct symbols *symbols, struct module *module,
     }
 }
 
+/* A copy that stays; NULL without memory. */
+static const char *keep_jit_name(struct symbols *symbols, const char *text)
+{
+    struct name *name;
+    HASH_FIND_STR(symbols->jit_names, text, name);
+    if (name)
+        return name->raw;
+    name = calloc(1, sizeof(*name));
+    if (!name)
+        return NULL;
+    name->raw = strdup(text);
+    if (name->raw)
+        HASH_ADD_KEYPTR(hh, symbols->jit_names, name->raw, strlen(name->raw), name);
+    if (name->hh.tbl)
+        return name->raw;
+    free(name->raw);
+    free(name);
+    return NULL;
+}
+
 /* The name that a runtime registered; *ret is set only then. A name of its own making may hold
    anything, an '@' too. */
 static bool find_registered(struct symbols *symbols, uint64_t address, struct location *ret)
@@ -212,7 +235,10 @@ static bool find_registered(struct symbols *symbols, uint64_t address, struct lo
     struct jit_name name;
     if (!jit_find_name(symbols->modules->jit, address, &name))
         return false;
-    ret->function = strchr(name.name, '@') ? name.name : shown_name(symbols, name.name);
+    const char *kept = keep_jit_name(symbols, name.name);
+    if (!kept)
+        return false;
+    ret->function = strchr(kept, '@') ? kept : shown_name(symbols, kept);
     ret->offset = address - name.start;
     ret->jit = true;
     return true;

@@ -23,7 +23,7 @@ _manhole_attach() {
     local verbs='--dump --install --uninstall --check --list --help --version'
     local scripts='--eval --file'
     local dump='--format -o --all-threads-listed --no-inlines --no-source --raw-names --max-frames
-        --freeze --max-pause'
+        --count --interval --freeze --max-pause'
     local install='--quiet --verbose-destination --replace --socket-path --timeout'
     COMPREPLY=()
 
@@ -37,7 +37,7 @@ _manhole_attach() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --eval | --max-frames | --max-pause | --timeout)
+    --eval | --count | --interval | --max-frames | --max-pause | --timeout)
         return
         ;;
     esac

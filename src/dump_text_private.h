@@ -1,0 +1,52 @@
+/* What the files that make up the text form share: dump_text.c (a look), dump_text_samples.c (what
+   many looks add). Nobody else includes this. */
+#ifndef SRC_DUMP_TEXT_PRIVATE_H
+#define SRC_DUMP_TEXT_PRIVATE_H
+
+#include "src/dump.h"
+#include "src/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX 4096
+
+struct palette {
+    const char *head, *function, *source, *faint, *warning, *end;
+};
+
+struct printer {
+    const struct report *report;
+    const struct palette *colour;
+    FILE *out;
+};
+
+/* Text of the target, made harmless for the terminal. */
+static inline void print_foreign(const struct printer *printer, const char *text)
+{
+    char clean[TEXT_MAX];
+    fputs(message_sanitize(text, clean, sizeof(clean)), printer->out);
+}
+
+static inline const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Zero for threads of one report whose samples may share one text. */
+int text_samples_compare(const struct report_thread *a, const struct report_thread *b);
+
+/*
+ * What the samples say of a thread, below its head. True: its stack was the same in all, so that of
+ * the last look is to follow. Prints nothing for a thread that was looked at once.
+ */
+bool text_samples_print(const struct printer *printer, const struct report_thread *thread);
+
+/* The threads that were not there any more at the last look. */
+void text_samples_print_ended(const struct printer *printer);
+
+/* The last line. */
+void text_samples_print_summary(const struct printer *printer);
+
+#endif

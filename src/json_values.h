@@ -1,0 +1,28 @@
+/* What all JSON that we print has in common, over json-c. Values are owned by who gets them, until
+   they are put into an object. */
+#ifndef SRC_JSON_VALUES_H
+#define SRC_JSON_VALUES_H
+
+#include <json-c/json.h>
+#include <time.h>
+
+struct samples;
+struct sample_thread;
+
+/* Puts a member with a constant name that the object does not have yet. */
+void json_put(json_object *object, const char *key, json_object *value);
+
+/* Bytes that are no UTF-8 become U+FFFD: a JSON text is UTF-8 (RFC 8259, 8.1). NULL gives null. */
+json_object *json_text(const char *bytes);
+
+/* RFC 3339 in UTC with milliseconds. */
+json_object *json_time(const struct timespec *time);
+
+/* What the samples say of one thread, and of the process with the threads that have ended. */
+json_object *json_thread_samples(const struct sample_thread *thread);
+json_object *json_process_samples(const struct samples *samples);
+
+void json_cleanup(json_object **object);
+#define CLEANUP_JSON __attribute__((cleanup(json_cleanup)))
+
+#endif
