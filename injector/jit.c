@@ -26,6 +26,8 @@ void jit_destroy(struct jit *jit)
 
 void jit_forget(struct jit *jit)
 {
+    if (jit->map && !perf_map_is_stale(jit->map, jit->process))
+        return;
     perf_map_close(jit->map);
     jit->map = NULL;
     jit->map_sought = false;

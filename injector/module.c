@@ -1,6 +1,7 @@
 #include "injector/module.h"
 
 #include "injector/cfi.h"
+#include "injector/go_table.h"
 #include "injector/jit.h"
 #include "injector/module_private.h"
 #include "injector/symbol_index.h"
@@ -94,6 +95,7 @@ static void module_destroy(struct module *module)
     cfi_destroy(module->priv->cfi);
     symbol_index_destroy(module->priv->symbols);
     mini_debug_close(module);
+    go_table_close(module->priv->go);
     debug_file_close(module);
     module_file_close(module);
     free(module->priv);
@@ -286,6 +288,23 @@ void module_each_symbol(struct module *module, bool (*visit)(const struct symbol
     const struct symbol_index *index = symbols(module);
     if (index)
         symbol_index_each(index, visit, context);
+}
+
+struct go_table *module_go_table(struct module *module)
+{
+    if (!module->priv->go_sought) {
+        module->priv->go_sought = true;
+        module->priv->go = go_table_open(module);
+    }
+    return module->priv->go;
+}
+
+struct module *modules_known_go(struct modules *modules)
+{
+    for (size_t i = 0; i < modules->count; i++)
+        if (modules->modules[i]->priv->go)
+            return modules->modules[i];
+    return NULL;
 }
 
 bool module_code_at(struct module *module, uint64_t address, uint8_t *buffer, size_t size)

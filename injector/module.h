@@ -116,6 +116,12 @@ uint64_t module_symbol_address(struct module *module, const char *name, struct s
 void module_each_symbol(struct module *module, bool (*visit)(const struct symbol *, void *),
                         void *context);
 
+/* The table of a Go module (injector/go_table.h), owned by the module; NULL: it is none. */
+struct go_table *module_go_table(struct module *module);
+
+/* A Go module among those whose table was asked for; NULL: none. Opens nothing. */
+struct module *modules_known_go(struct modules *modules);
+
 /*
  * The separate debug file of the module: by build-id in <target root>/usr/lib/debug and
  * /usr/lib/debug, then by .gnu_debuglink. Returns a descriptor owned by the module and its path

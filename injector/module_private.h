@@ -28,6 +28,8 @@ struct module_private {
 
     struct symbol_index *symbols; /* NULL: not asked for yet */
     struct cfi *cfi;              /* NULL: not asked for yet */
+    bool go_sought;
+    struct go_table *go; /* NULL: no Go module */
 };
 
 /* module_file.c: finds image, image_size, fd, from_memory, build_id. */

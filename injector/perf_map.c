@@ -28,6 +28,7 @@ struct perf_map {
     struct entry *entries;
     uint64_t *reach; /* the highest end of entries[0 .. i]: bounds the search downwards */
     size_t count, capacity;
+    struct stat file; /* when it was read */
 };
 
 static bool add(struct perf_map *map, uint64_t start, uint64_t size, const char *name)
@@ -194,19 +195,41 @@ static char *read_end(int fd, off_t file_size, size_t *size)
     return text;
 }
 
-struct perf_map *perf_map_open(const struct process *process)
+/* The descriptor of the file, if it is to be believed; or -1. */
+static int open_file(const struct process *process, struct stat *stat)
 {
     char name[64];
     snprintf(name, sizeof(name), "perf-%d.map", process->namespace_pid);
     CLEANUP_CLOSE int directory = module_open_in_root(process, "/tmp");
     if (directory < 0)
-        return NULL;
-    CLEANUP_CLOSE int fd =
-        openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        return -1;
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0 && !fstat(fd, stat) && is_believable(process, stat) && stat->st_size > 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+struct perf_map *perf_map_open(const struct process *process)
+{
     struct stat stat;
-    if (fd < 0 || fstat(fd, &stat) || !is_believable(process, &stat) || stat.st_size <= 0)
+    CLEANUP_CLOSE int fd = open_file(process, &stat);
+    if (fd < 0)
         return NULL;
     size_t size;
     char *text = read_end(fd, stat.st_size, &size);
-    return text ? perf_map_parse(text, size) : NULL;
+    struct perf_map *map = text ? perf_map_parse(text, size) : NULL;
+    if (map)
+        map->file = stat;
+    return map;
+}
+
+bool perf_map_is_stale(const struct perf_map *map, const struct process *process)
+{
+    struct stat stat;
+    CLEANUP_CLOSE int fd = open_file(process, &stat);
+    return fd < 0 || stat.st_ino != map->file.st_ino || stat.st_size != map->file.st_size ||
+           stat.st_mtim.tv_sec != map->file.st_mtim.tv_sec ||
+           stat.st_mtim.tv_nsec != map->file.st_mtim.tv_nsec;
 }

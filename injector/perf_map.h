@@ -20,7 +20,11 @@ struct perf_map;
 struct perf_map *perf_map_open(const struct process *process);
 void perf_map_close(struct perf_map *map);
 
-/* The same from text, which is modified, and owned and freed by the map from then on. */
+/* True when the file is no more the one that was read: a runtime has written on. */
+bool perf_map_is_stale(const struct perf_map *map, const struct process *process);
+
+/* The same as perf_map_open from text, which is modified, and owned and freed by the map from then
+ * on. */
 struct perf_map *perf_map_parse(char *text, size_t size);
 
 /* Code with a name, made at run time. */

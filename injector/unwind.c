@@ -228,7 +228,12 @@ static enum step step_out(struct walk *walk, const struct frame *frame, bool mad
                           enum unwind_rules rules, struct frame *next, uint64_t *sp)
 {
     enum frame_how how = FRAME_CFI;
-    enum step step = walk_step_cfi(walk, frame->signal_frame);
+    bool injected = false;
+    enum step step = rules == UNWIND_ALL_RULES
+                         ? walk_step_go(walk, frame, !walk->stepped, &injected)
+                         : STEP_NO_TABLE;
+    if (step == STEP_NO_TABLE)
+        step = walk_step_cfi(walk, frame->signal_frame);
     if (step == STEP_NO_TABLE && rules == UNWIND_ALL_RULES && !made_up)
         step = walk_step_rules(walk, frame->is_call_site, &how);
     if (step != STEP_DONE)
@@ -242,7 +247,9 @@ static enum step step_out(struct walk *walk, const struct frame *frame, bool mad
     /* A null pointer may have been called when the signal came; elsewhere null marks the end. */
     if (!pc && !frame->signal_frame)
         return STEP_OUTERMOST;
+    walk->stepped = true;
     *next = current_frame(walk, frame, pc, how);
+    next->is_call_site = next->is_call_site && !injected;
     if (made_up && !unwinder_facts(walk->unwinder, walk->thread, pc)->after_call)
         return STEP_OUTERMOST;
     if (is_made_up(next, frame) || next->signal_frame) {
@@ -253,11 +260,13 @@ static enum step step_out(struct walk *walk, const struct frame *frame, bool mad
     return STEP_DONE;
 }
 
-static struct error *walk_out(struct walk *walk, enum unwind_rules rules, size_t max_frames,
-                              struct stack *stack)
+static struct error *walk_out(struct walk *walk, enum unwind_rules rules, bool parked,
+                              size_t max_frames, struct stack *stack)
 {
     struct progress progress = {.sp = walk->registers.value[arch_sp], .next_mark = 16};
-    struct frame frame = current_frame(walk, NULL, walk->registers.value[arch_pc], FRAME_REGISTERS);
+    struct frame frame =
+        current_frame(walk, NULL, walk->registers.value[arch_pc] + walk->adjusted, FRAME_REGISTERS);
+    frame.is_call_site = parked;
     bool made_up = false;
     size_t capacity = 0;
     for (;;) {
@@ -288,8 +297,9 @@ static struct error *walk_out(struct walk *walk, enum unwind_rules rules, size_t
     }
 }
 
-struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snapshot *thread,
-                            enum unwind_rules rules, size_t max_frames, struct stack *ret)
+static struct error *unwind(struct unwinder *unwinder, const struct thread_snapshot *thread,
+                            enum unwind_rules rules, bool parked, size_t max_frames,
+                            struct stack *ret)
 {
     struct walk walk = {.unwinder = unwinder, .thread = thread};
     *ret = (struct stack){0};
@@ -298,13 +308,25 @@ struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snaps
         finish(ret, UNWIND_STOPPED, "its registers are not known");
         return NULL;
     }
-    if (!walk_start(&walk, &thread->registers, false)) {
+    if (!walk_start(&walk, &thread->registers, parked)) {
         finish(ret, UNWIND_STOPPED, reason_unreadable);
         return NULL;
     }
-    struct error *error = walk_out(&walk, rules, max_frames, ret);
+    struct error *error = walk_out(&walk, rules, parked, max_frames, ret);
     ret->live = walk.live;
     if (error)
         stack_deinit(ret);
     return error;
+}
+
+struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snapshot *thread,
+                            enum unwind_rules rules, size_t max_frames, struct stack *ret)
+{
+    return unwind(unwinder, thread, rules, false, max_frames, ret);
+}
+
+struct error *unwind_parked(struct unwinder *unwinder, const struct thread_snapshot *parked,
+                            size_t max_frames, struct stack *ret)
+{
+    return unwind(unwinder, parked, UNWIND_ALL_RULES, true, max_frames, ret);
 }

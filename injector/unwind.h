@@ -85,6 +85,13 @@ struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snaps
                             enum unwind_rules rules, size_t max_frames,
                             struct stack *ret) MUST_CHECK;
 
+/*
+ * The same of a stack that nothing runs on, from the place where its owner left it by a call: a
+ * goroutine. `parked` has its registers and stack, and a name for its reader.
+ */
+struct error *unwind_parked(struct unwinder *unwinder, const struct thread_snapshot *parked,
+                            size_t max_frames, struct stack *ret) MUST_CHECK;
+
 /* Preloads the unwind tables of all executable mappings, so that a later walk does no file I/O. */
 void unwinder_prepare(struct unwinder *unwinder);
 

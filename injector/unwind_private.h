@@ -1,5 +1,6 @@
 /* What the files that make up the unwinder share: unwind.c (the walk), unwind_cfi.c (libunwind over
-   the snapshot), unwind_rules.c (what follows where tables end). Nobody else includes this. */
+   the snapshot), unwind_go.c (Go's own tables), unwind_rules.c (what follows where tables end).
+   Nobody else includes this. */
 #ifndef INJECTOR_UNWIND_PRIVATE_H
 #define INJECTOR_UNWIND_PRIVATE_H
 
@@ -41,7 +42,8 @@ const struct pc_facts *unwinder_facts(struct unwinder *unwinder,
 struct walk {
     struct unwinder *unwinder;
     const struct thread_snapshot *thread;
-    bool live; /* snapshot_read had newer bytes */
+    bool live;    /* snapshot_read had newer bytes */
+    bool stepped; /* the cursor is on a caller, no more on the innermost frame */
 
     struct registers registers; /* that the cursor began with: libunwind reads these */
     unw_cursor_t cursor;
@@ -75,6 +77,14 @@ enum step {
 
 /* To the caller, by unwind tables. `signal_return`: the frame is one of a signal. */
 enum step walk_step_cfi(struct walk *walk, bool signal_return);
+
+/*
+ * To the caller, by the table of a Go module, which knows what no unwind table tells: where
+ * goroutines and threads begin, and where one's stack goes on on another. STEP_NO_TABLE: the frame
+ * is not Go's. The frame is the first of its stack if `innermost`.
+ */
+enum step walk_step_go(struct walk *walk, const struct frame *frame, bool innermost,
+                       bool *injected);
 
 struct error *unwinder_create_spaces(struct unwinder *unwinder) MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #define SRC_DUMP_H
 
 #include "injector/error.h"
+#include "injector/goroutines.h"
 #include "injector/process.h"
 #include "injector/snapshot.h"
 #include "injector/unwind.h"
@@ -32,6 +33,11 @@ struct report_thread {
     const struct sample_thread *samples; /* NULL: it was looked at once; src/samples.h */
 };
 
+struct report_goroutine {
+    const struct goroutine *goroutine;
+    struct report_thread stack; /* of no thread */
+};
+
 struct report {
     struct process *process;
     struct snapshot *snapshot;
@@ -40,6 +46,8 @@ struct report {
     struct symbols *symbols; /* the layout's */
     struct report_thread *threads;
     size_t thread_count;
+    struct goroutines *goroutines;             /* NULL: no Go program */
+    struct report_goroutine *goroutine_stacks; /* goroutines->count */
     const struct samples *samples; /* NULL: one look; else this is the last of several */
     bool partial;                  /* a thread has no frames, and no zombie either: exit status 1 */
 };

@@ -1,5 +1,6 @@
 /* The dump as programs read it: the document of DESIGN.md section 3, one per target. */
 #include "src/dump.h"
+#include "src/dump_goroutines.h"
 #include "src/json_values.h"
 #include "src/syscalls.h"
 
@@ -139,6 +140,26 @@ static bool print_value(FILE *out, json_object *value, const char *indent)
     return ok;
 }
 
+/* The array of a Go program's goroutines, as a further member. False without memory. */
+static bool print_goroutines(const struct report *report, FILE *out)
+{
+    bool ok = true;
+    const struct goroutines *goroutines = report->goroutines;
+    if (!goroutines)
+        return true;
+    fputs(",\n" INDENT "\"goroutines\": [", out);
+    for (size_t i = 0; i < goroutines->count && ok; i++) {
+        json_object *object = dump_goroutine_object(&report->goroutine_stacks[i], frame_object);
+        fputs(i ? ",\n" INDENT INDENT : "\n" INDENT INDENT, out);
+        ok = object && print_value(out, object, INDENT INDENT);
+    }
+    fputs("\n" INDENT "],\n" INDENT "\"goroutines_problem\": ", out);
+    ok = ok && print_value(out, text(goroutines->problem), INDENT);
+    fprintf(out, ",\n" INDENT "\"goroutines_running\": %zu", goroutines->running);
+    fprintf(out, ",\n" INDENT "\"goroutines_not_read\": %zu", goroutines->not_read);
+    return ok;
+}
+
 /* The members of the document that are about the whole process, but for the threads. */
 static json_object *process_object(const struct report *report)
 {
@@ -177,6 +198,8 @@ struct error *dump_json(const struct report *report, const struct dump_options *
         fputs(i ? ",\n" INDENT INDENT : "\n" INDENT INDENT, out);
         ok = print_value(out, thread_object(report, &report->threads[i]), INDENT INDENT);
     }
-    fputs("\n" INDENT "]\n}\n", out);
+    fputs("\n" INDENT "]", out);
+    ok = ok && print_goroutines(report, out);
+    fputs("\n}\n", out);
     return ok ? NULL : error_no_memory();
 }

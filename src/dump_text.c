@@ -1,9 +1,11 @@
 /* The dump as people read it: for a terminal of 80 to 120 columns, and for mails and tickets. */
 #include "injector/cleanup.h"
+#include "src/dump_goroutines.h"
 #include "src/dump_text_private.h"
 #include "src/syscalls.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +25,16 @@ static const struct palette coloured = {
     .warning = "\033[33m",
     .end = "\033[0m",
 };
+
+void text_head(const struct printer *printer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs(printer->colour->head, printer->out);
+    vfprintf(printer->out, format, arguments);
+    fprintf(printer->out, "%s\n", printer->colour->end);
+    va_end(arguments);
+}
 
 /* The end of a long path, from the beginning of a component. */
 static const char *shorten_path(const char *path, const char **dots)
@@ -421,8 +433,7 @@ static const char *trust(const struct frame *frame)
     return "?";
 }
 
-static void print_frame(const struct printer *printer, size_t number,
-                        const struct report_frame *frame)
+void text_frame(const struct printer *printer, size_t number, const struct report_frame *frame)
 {
     FILE *out = printer->out;
     const struct palette *colour = printer->colour;
@@ -439,7 +450,7 @@ static void print_frame(const struct printer *printer, size_t number,
     fputc('\n', out);
 }
 
-static void print_remark(const struct printer *printer, const char *text)
+void text_remark(const struct printer *printer, const char *text)
 {
     fprintf(printer->out, "  %s... ", printer->colour->warning);
     print_foreign(printer, text);
@@ -456,14 +467,14 @@ static void print_group(const struct printer *printer, const struct group *group
 
     bool one_stack = text_samples_print(printer, thread);
     for (size_t i = 0; one_stack && i < thread->frame_count; i++)
-        print_frame(printer, i, &thread->frames[i]);
+        text_frame(printer, i, &thread->frames[i]);
     if (thread->reason && one_stack)
-        print_remark(printer, thread->reason);
+        text_remark(printer, thread->reason);
     if (thread->live)
-        print_remark(printer, "some of this was read after the thread went on: outer frames may be "
-                              "newer than inner ones");
+        text_remark(printer, "some of this was read after the thread went on: outer frames may be "
+                             "newer than inner ones");
     if (thread->thread->problem)
-        print_remark(printer, thread->thread->problem);
+        text_remark(printer, thread->thread->problem);
     fputc('\n', printer->out);
 }
 
@@ -525,6 +536,7 @@ void dump_text(const struct report *report, const struct dump_options *options, 
         print_threads(&printer, !options->all_threads_listed, sorted, groups);
     else
         fputs("(out of memory: the stacks cannot be shown)\n", out);
+    dump_goroutines_text(&printer, report, !options->all_threads_listed);
     text_samples_print_ended(&printer);
     if (report->samples)
         text_samples_print_summary(&printer);

@@ -1,5 +1,5 @@
 /* What the files that make up the text form share: dump_text.c (a look), dump_text_samples.c (what
-   many looks add). Nobody else includes this. */
+   many looks add), dump_goroutines.c. Nobody else includes this. */
 #ifndef SRC_DUMP_TEXT_PRIVATE_H
 #define SRC_DUMP_TEXT_PRIVATE_H
 
@@ -33,6 +33,16 @@ static inline const char *base_name(const char *path)
     const char *slash = strrchr(path, '/');
     return slash && slash[1] ? slash + 1 : path;
 }
+
+/* The title of a paragraph, printf-like, with a newline behind it. */
+void text_head(const struct printer *printer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One line for a frame, `number` from the innermost one on. */
+void text_frame(const struct printer *printer, size_t number, const struct report_frame *frame);
+
+/* One line that begins with dots. */
+void text_remark(const struct printer *printer, const char *text);
 
 /* Zero for threads of one report whose samples may share one text. */
 int text_samples_compare(const struct report_thread *a, const struct report_thread *b);

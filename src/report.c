@@ -121,6 +121,41 @@ static struct error *name_all(struct report *report, const struct stack *stacks)
     return NULL;
 }
 
+static struct error *name_goroutines(struct report *report)
+{
+    size_t count = report->goroutines->count;
+    report->goroutine_stacks = calloc(count + 1, sizeof(*report->goroutine_stacks));
+    if (!report->goroutine_stacks)
+        return error_no_memory();
+    for (size_t i = 0; i < count; i++) {
+        struct report_goroutine *named = &report->goroutine_stacks[i];
+        named->goroutine = &report->goroutines->items[i];
+        named->stack.end = named->goroutine->stack.end;
+        named->stack.reason = explain_end(&named->goroutine->stack);
+        struct error *error = name_frames(report->symbols, &named->goroutine->stack, &named->stack);
+        if (error)
+            return error;
+    }
+    return NULL;
+}
+
+/* After the threads: only their stacks tell that this is a Go program. */
+static struct error *resolve_goroutines(struct report *report, const struct dump_options *options)
+{
+    struct error *error =
+        goroutines_read(report->snapshot, report->modules, report->layout->unwinder,
+                        options->max_frames, &report->goroutines);
+    return error || !report->goroutines ? error : name_goroutines(report);
+}
+
+static void destroy_goroutines(struct report *report)
+{
+    for (size_t i = 0; report->goroutine_stacks && i < report->goroutines->count; i++)
+        free(report->goroutine_stacks[i].stack.frames);
+    free(report->goroutine_stacks);
+    goroutines_destroy(report->goroutines);
+}
+
 static void destroy_stacks(struct stack *stacks, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -138,6 +173,8 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
         error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
     if (!error)
         error = name_all(report, stacks);
+    if (!error)
+        error = resolve_goroutines(report, options);
     modules_check_files(report->modules);
     return error;
 }
@@ -206,6 +243,7 @@ void report_destroy(struct report *report)
     for (size_t i = 0; i < report->thread_count; i++)
         free(report->threads[i].frames);
     free(report->threads);
+    destroy_goroutines(report);
     layout_release(report->layout);
     if (report->snapshot)
         snapshot_destroy(report->snapshot);

@@ -1,5 +1,6 @@
 #include "src/symbols.h"
 
+#include "injector/go_table.h"
 #include "injector/jit.h"
 #include "src/lines.h"
 
@@ -208,6 +209,26 @@ static void set_location(struct symbols *symbols, struct module *module,
     }
 }
 
+/* As find_source, from the table of a Go module. Go's own names are the ones its users know. */
+static size_t find_in_go(struct symbols *symbols, struct module *module, uint64_t address,
+                         struct source_frame *frames)
+{
+    const struct go_table *table = module ? module_go_table(module) : NULL;
+    struct go_function function;
+    struct go_place places[SOURCE_FRAMES_MAX];
+    if (!table || !go_table_function(table, address, &function))
+        return 0;
+    size_t count = go_table_places(table, &function, address, places, SOURCE_FRAMES_MAX);
+    size_t first = symbols->options.no_inlines ? count - 1 : 0;
+    for (size_t i = first; i < count; i++)
+        frames[i - first] = (struct source_frame){
+            .name = places[i].function, .file = places[i].file, .line = places[i].line};
+    frames[0].file = places[0].file;
+    frames[0].line = places[0].line;
+    frames[count - first - 1].start = function.start;
+    return count - first;
+}
+
 /* A copy that stays; NULL without memory. */
 static const char *keep_jit_name(struct symbols *symbols, const char *text)
 {
@@ -250,7 +271,10 @@ static bool locate(struct symbols *symbols, struct resolved *resolved)
     uint64_t pc = resolved->key.pc, lookup_pc = resolved->key.lookup_pc;
     struct module *module = modules_find(symbols->modules, lookup_pc);
     struct source_frame frames[SOURCE_FRAMES_MAX];
-    size_t count = find_source(symbols, module, lookup_pc, frames);
+    size_t count = find_in_go(symbols, module, lookup_pc, frames);
+    bool is_go = count > 0;
+    if (!count)
+        count = find_source(symbols, module, lookup_pc, frames);
     if (!count)
         frames[count++] = (struct source_frame){0};
 
@@ -265,7 +289,7 @@ static bool locate(struct symbols *symbols, struct resolved *resolved)
 
     struct location *physical = &resolved->locations[count - 1];
     struct symbol symbol;
-    if (module && module_symbol(module, lookup_pc, &symbol)) {
+    if (!is_go && module && module_symbol(module, lookup_pc, &symbol)) {
         physical->function = shown_name(symbols, symbol.name);
         physical->offset = pc - symbol.address;
     } else if (physical->function) {

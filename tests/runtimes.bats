@@ -172,3 +172,100 @@ functions_of_files() {
     run jq -c "[$leader | .frames[] | select(.module == null) | .function] | unique" <<<"$document"
     assert_output '[null]'
 }
+
+# --- Go. ---
+
+# build_go NAME [OPTIONS...]: builds tests/runtimes/NAME.go into $program.
+build_go() {
+    local name=$1 go
+    shift
+    go=$(compgen -G '/usr/lib/go-*/bin/go' | sort -V | tail -n 1) || go=$(command -v go)
+    program=$BATS_TEST_TMPDIR/$name
+    GOCACHE=$BATS_FILE_TMPDIR/go-cache GO111MODULE=off GOFLAGS= \
+        "$go" build "$@" -o "$program" "$BATS_TEST_DIRNAME/runtimes/$name.go"
+}
+
+# assert_goroutines_as_go_says [BUILD OPTIONS...]: what we show of blocked.go is what Go itself prints.
+assert_goroutines_as_go_says() {
+    build_go blocked "$@"
+    GOTRACEBACK=system start "$program"
+    dump_json "$pid"
+    assert_equal "$(jq .threads_paused <<<"$document")" 0
+    assert_equal "$(jq -c '[.goroutines[].complete] | unique' <<<"$document")" '[true]'
+    printf '%s\n' "$document" >"$BATS_TEST_TMPDIR/document"
+    kill -QUIT "$pid"
+    wait "$pid" || true
+    run -0 "$BATS_TEST_DIRNAME/judges/compare_goroutines" "$BATS_TEST_TMPDIR/document" "$output_file"
+    assert_output --regexp '^1[5-9] goroutines, 0 differ$'
+}
+
+@test "every blocked goroutine has the state, functions, files and lines that Go says" {
+    assert_goroutines_as_go_says
+}
+
+@test "so it is in a stripped Go program, which has no symbol table" {
+    assert_goroutines_as_go_says -ldflags '-s -w'
+    run -0 readelf -WS "$program"
+    refute_output --partial .symtab
+}
+
+@test "so it is in a stripped Go program at a random address" {
+    assert_goroutines_as_go_says -buildmode=pie -ldflags '-s -w'
+}
+
+@test "the threads of a stripped Go program are named and unwound to where they began, and not stopped" {
+    build_go blocked -ldflags '-s -w'
+    start "$program"
+    dump_json "$pid"
+    assert_equal "$(jq -c '[.threads[] | .complete, .how] | unique' <<<"$document")" '[true,"blocked"]'
+    assert_equal "$(jq -c '[.threads[].frames[] | select(.function == null)]' <<<"$document")" '[]'
+    run jq -r '[.threads[].frames[-1].function] | unique[]' <<<"$document"
+    for outermost in "${lines[@]}"; do
+        [[ $outermost =~ ^runtime\.(mcall|mstart|rt0_go|systemstack)$ ]] || fail "a stack ends in $outermost"
+    done
+}
+
+@test "goroutines with the same stack are shown once, with their numbers" {
+    build_go blocked
+    start "$program"
+    run -0 "$ATTACH" --dump "$pid"
+    assert_line '5 goroutines with the same stack [chan receive]:'
+    assert_line --regexp '^  goroutines( [0-9]+){5}$'
+    assert_line --regexp '^  #[0-9]+ +main\.\(\*server\)\.receive\+0x[0-9a-f]+ at .*blocked\.go:19 \(blocked\)$'
+    assert_line --regexp '^goroutine 1 \[semacquire\]:$'
+    run -0 "$ATTACH" --dump --all-threads-listed "$pid"
+    refute_output --partial 'goroutines with the same stack'
+}
+
+@test "a Go program that waits in C shows the C frames of its thread and the Go frames of its goroutine" {
+    build_go calls_c
+    start "$program"
+    dump_json "$pid"
+    run jq -c "[$leader | .frames[] | select(.inlined | not) | .function][-3:]" <<<"$document"
+    assert_output --regexp '"pause","_cgo_.*_waitInC","runtime.asmcgocall"'
+    assert_equal "$(jq -c '.pid as $pid | [.goroutines[] | select(.id == 1) | .state, .tid == $pid]' <<<"$document")" \
+        '["syscall",true]'
+    run jq -r '.goroutines[] | select(.id == 1) | .frames[].function' <<<"$document"
+    assert_output 'runtime.cgocall
+main._Cfunc_waitInC
+main.main
+runtime.main
+runtime.goexit'
+    run jq -r '.goroutines[] | select(.state == "select (no cases)") | .frames[].function' <<<"$document"
+    assert_line main.backInGo
+}
+
+@test "goroutines that run while they are looked at give no false stacks" {
+    build_go churn
+    start "$program"
+    for _ in {1..20}; do
+        run --separate-stderr "$ATTACH" --dump --format json $patience "$pid"
+        document=$output
+        # A ring member waits in recurse, once per level and at most 50 deep, below pass; or it moved.
+        run -0 jq -c '[.goroutines[] | select(.moved | not) |
+            select([.frames[].function] | index("main.pass")) | [.frames[].function] |
+            select((join(" ") | test("^(runtime\\.(gopark|chanrecv|chanrecv1|chansend|chansend1|goparkunlock|Gosched|goschedguarded|mcall|newstack|morestack|asyncPreempt|asyncPreempt2) )+(main\\.recurse )+main\\.pass (main\\.main\\.func1 |main\\.main\\.gowrap1 )?runtime\\.goexit$")) | not)]' <<<"$document"
+        assert_output '[]'
+    done
+    assert_equal "$(jq '[.goroutines[] | select(.frames | length > 3)] | length > 20' <<<"$document")" true
+}
