@@ -28,11 +28,12 @@ VERSION := 0.1.0
 
 # What `make deps` installs: to build, and to test (bats, the programs looked at, the judges).
 PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev \
-	libjson-c-dev libiberty-dev zlib1g-dev liblzma-dev uthash-dev linux-libc-dev
+	libjson-c-dev libiberty-dev zlib1g-dev liblzma-dev libdebuginfod-dev uthash-dev linux-libc-dev
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang clang-format mandoc mawk bsdextrautils nodejs golang-1.19-go xz-utils
+	clang clang-format mandoc mawk bsdextrautils nodejs golang-1.19-go xz-utils \
+	debuginfod dwz
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 

@@ -5,6 +5,8 @@
 #include "injector/module_private.h"
 
 #include "injector/cleanup.h"
+#include "injector/debug_server.h"
+#include "injector/symbol_index.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -136,6 +138,28 @@ void debug_file_find(struct module *module)
         return;
     if (!find_by_build_id(module))
         find_by_link(module);
+}
+
+static bool fetch(struct module *module, enum debug_server_file what)
+{
+    CLEANUP_FREE char *path = NULL;
+    const struct expectation expected = {module->build_id, module->build_id_size, NULL};
+    int fd = debug_server_get(what, module->build_id, module->build_id_size, &path);
+    return fd >= 0 && take(module->priv, fd, path, &expected);
+}
+
+void module_fetch_debug_file(struct module *module)
+{
+    struct module_private *priv = module->priv;
+    debug_file_find(module);
+    bool has_one = priv->debug_fd >= 0 || has_debug_info(&priv->elf);
+    if (has_one || !module->build_id_size || module->path[0] != '/')
+        return;
+    if (!fetch(module, DEBUG_SERVER_DEBUGINFO) &&
+        !(module->from_memory && fetch(module, DEBUG_SERVER_EXECUTABLE)))
+        return;
+    symbol_index_destroy(priv->symbols); /* made without it */
+    priv->symbols = NULL;
 }
 
 void debug_file_close(struct module *module)

@@ -129,4 +129,11 @@ struct module *modules_known_go(struct modules *modules);
  */
 int module_debug_file(struct module *module, const char **path);
 
+/*
+ * Asks the debuginfod servers for what module_debug_file does not find, and makes it the debug file
+ * of the module if its build-id is right; for the executable, where memory alone shows that. Takes
+ * its time (debug_server.h): nothing of the target may be stopped.
+ */
+void module_fetch_debug_file(struct module *module);
+
 #endif

@@ -1,6 +1,7 @@
 /* From a target to everything the output forms print: look, unwind, and name, in this order. */
 #include "injector/cleanup.h"
 #include "src/dump.h"
+#include "src/fetch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,8 +172,10 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
     struct error *error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
     if (!error)
         error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
-    if (!error)
-        error = name_all(report, stacks);
+    if (error)
+        return error;
+    fetch_debug_files(report->modules, stacks, report->thread_count);
+    error = name_all(report, stacks);
     if (!error)
         error = resolve_goroutines(report, options);
     modules_check_files(report->modules);

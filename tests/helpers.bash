@@ -10,6 +10,8 @@ BUILD=${BUILD:-$TOP/build}
 [[ $BUILD == /* ]] || BUILD=$TOP/$BUILD
 ATTACH=$BUILD/manhole-attach
 TARGETS=$BUILD/targets
+# Some systems set it for everybody; no test but those about it may ask a server.
+unset DEBUGINFOD_URLS
 
 # wait_until SECONDS COMMAND...: runs COMMAND until it succeeds; fails when the deadline passes.
 wait_until() {
