@@ -105,12 +105,20 @@ $(BUILD)/flags: force
 	@printf '%s\n' "$$BUILT_WITH" | cmp -s - $@ || printf '%s\n' "$$BUILT_WITH" >$@
 $(INJECTOR_OBJECTS) $(SRC_OBJECTS) $(PAYLOAD_OBJECTS): $(BUILD)/flags
 
+GENERATED := $(addprefix $(BUILD)/generated/,syscall_names.inc flamegraph_js.inc flamegraph_css.inc)
+
 # The names of system calls, from the kernel's own headers for this architecture.
 $(BUILD)/generated/syscall_names.inc:
 	@mkdir -p $(@D)
 	$(call say,GEN)printf '#include <sys/syscall.h>\n' | $(CC) -E -dM - | \
 		sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/[__NR_\1] = "\1",/p' | sort >$@
-$(SRC_OBJECTS): | $(BUILD)/generated/syscall_names.inc
+$(SRC_OBJECTS): | $(GENERATED)
+
+# Text files that the program carries, as string literals: one per line.
+$(BUILD)/generated/flamegraph_%.inc: src/flamegraph.%
+	@mkdir -p $(@D)
+	$(call say,GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/src/dump_svg.o: $(BUILD)/generated/flamegraph_js.inc $(BUILD)/generated/flamegraph_css.inc
 
 # Target programs of the tests: one page of C each. A line "// BUILD: flags" in the file adds flags,
 # "// CC: compiler" changes the compiler.
@@ -190,7 +198,7 @@ format-check:
 lint: clang-tidy cppcheck
 
 .PHONY: clang-tidy
-clang-tidy: $(BUILD)/generated/syscall_names.inc
+clang-tidy: $(GENERATED)
 	printf '%s\n' $(LINTED_FILES) | xargs -P $(JOBS) -n 4 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu17 $$LINT_FLAGS' clang-tidy
 clang-tidy: export LINT_FLAGS = $(subst ',,$(CPPFLAGS)) -I$(BUILD)/generated
@@ -198,7 +206,7 @@ clang-tidy: export LINT_FLAGS = $(subst ',,$(CPPFLAGS)) -I$(BUILD)/generated
 # It knows nothing of the cleanup attribute, nor of the symbols that mark parts of the stub.
 CPPCHECK_SUPPRESSED := missingIncludeSystem memleak resourceLeak comparePointers:injector/arch/*
 .PHONY: cppcheck
-cppcheck: $(BUILD)/generated/syscall_names.inc
+cppcheck: $(GENERATED)
 	cppcheck --quiet -j $(JOBS) --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,performance,portability $(CPPCHECK_SUPPRESSED:%=--suppress=%) \
 		$(CPPFLAGS) -I$(BUILD)/generated $(LINTED_FILES)

@@ -3,6 +3,7 @@
 
 #include "src/message.h"
 #include "src/output.h"
+#include "src/profile.h"
 #include "src/sampler.h"
 
 #include <stdio.h>
@@ -63,6 +64,36 @@ static int dump_once(const struct options *options, struct page *page)
     return status;
 }
 
+static struct error *print_form(const struct sampled *sampled, size_t count, struct page *page)
+{
+    switch (page->options->format) {
+    case FORMAT_FOLDED:
+        return dump_folded(sampled, count, page->output.file);
+    case FORMAT_SPEEDSCOPE:
+        return dump_speedscope(sampled, count, page->output.file);
+    default:
+        return dump_svg(sampled, count, page->output.file);
+    }
+}
+
+/* The forms that show all targets in one picture. */
+static struct error *print_profile(const struct sampled *sampled, size_t count, struct page *page)
+{
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any |= sampled[i].samples != NULL;
+    if (!any)
+        return NULL;
+    struct error *error = print_form(sampled, count, page);
+    page->any = !error;
+    return error;
+}
+
+static bool is_profile(const struct dump_options *options)
+{
+    return options->format != FORMAT_TEXT && options->format != FORMAT_JSON;
+}
+
 /* The forms that show each target by itself. */
 static struct error *print_reports(const struct sampled *sampled, size_t count, struct page *page)
 {
@@ -87,7 +118,8 @@ static int dump_samples(const struct options *options, struct page *page)
     int status = 0;
     for (size_t i = 0; i < options->target_count; i++)
         status = combine(status, sampled[i].status, i == 0);
-    error = print_reports(sampled, options->target_count, page);
+    error = is_profile(page->options) ? print_profile(sampled, options->target_count, page)
+                                      : print_reports(sampled, options->target_count, page);
     sampler_destroy(sampled, options->target_count);
     return error ? message_error(error) : status;
 }
@@ -101,7 +133,9 @@ int dump_run(const struct options *options)
     page.colour = !page.output.path && message_colour_wanted(STDOUT_FILENO);
 
     bool broken_pipe = false;
-    int status = options->dump.count > 1 ? dump_samples(options, &page) : dump_once(options, &page);
+    int status = options->dump.count > 1 || is_profile(&options->dump)
+                     ? dump_samples(options, &page)
+                     : dump_once(options, &page);
     /* Nothing to show: a file that stands there from before stays. */
     if (!page.any)
         output_discard(&page.output);

@@ -3,11 +3,11 @@
 #ifndef SRC_DUMP_TEXT_PRIVATE_H
 #define SRC_DUMP_TEXT_PRIVATE_H
 
+#include "src/base_name.h"
 #include "src/dump.h"
 #include "src/message.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define TEXT_MAX 4096
 
@@ -26,12 +26,6 @@ static inline void print_foreign(const struct printer *printer, const char *text
 {
     char clean[TEXT_MAX];
     fputs(message_sanitize(text, clean, sizeof(clean)), printer->out);
-}
-
-static inline const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
 }
 
 /* The title of a paragraph, printf-like, with a newline behind it. */

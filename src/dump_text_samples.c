@@ -73,7 +73,7 @@ static void print_stack(const struct printer *printer, const struct sample_threa
     for (size_t i = 0; i < stack->depth; i++)
         print_frame(printer, i, stack->frames[i]);
     if (stack->flaw)
-        fprintf(printer->out, "    %s... %s%s\n", printer->colour->warning, stack->flaw,
+        fprintf(printer->out, "    %s... %s%s\n", printer->colour->warning, stack->flaw->name,
                 printer->colour->end);
 }
 

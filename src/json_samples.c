@@ -19,7 +19,7 @@ static json_object *stack_object(const struct sample_stack *stack)
     json_object *object = json_object_new_object();
     json_put(object, "count", json_object_new_int64((int64_t)stack->count));
     json_put(object, "same_addresses", json_object_new_boolean(!stack->moved));
-    json_put(object, "flaw", json_text(stack->flaw));
+    json_put(object, "flaw", stack->flaw ? json_text(stack->flaw->name) : NULL);
     json_object *frames = json_object_new_array_ext((int)stack->depth + 1);
     for (size_t i = 0; i < stack->depth; i++)
         json_object_array_add(frames, frame_object(stack->frames[i]));

@@ -134,8 +134,9 @@ static bool is_number(const char *text)
 static struct error *parse_format(const char *text, enum dump_format *ret)
 {
     static const char *const names[] = {
-        [FORMAT_TEXT] = "text",
-        [FORMAT_JSON] = "json",
+        [FORMAT_TEXT] = "text",     [FORMAT_JSON] = "json",
+        [FORMAT_FOLDED] = "folded", [FORMAT_SPEEDSCOPE] = "speedscope",
+        [FORMAT_SVG] = "svg",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(text, names[i]) == 0) {
@@ -143,7 +144,9 @@ static struct error *parse_format(const char *text, enum dump_format *ret)
             return NULL;
         }
     }
-    return error_create(ERROR_USAGE, 0, "--format %s: unknown, it is text or json" TRY_HELP, text);
+    return error_create(
+        ERROR_USAGE, 0,
+        "--format %s: unknown, it is text, json, folded, speedscope or svg" TRY_HELP, text);
 }
 
 static struct error *parse_count(const char *text, size_t *ret)
@@ -515,7 +518,8 @@ void options_print_help(void)
         "For the console, --eval, --file and --uninstall PID may also be the path of a socket.\n"
         "\n"
         "Dump options:\n"
-        "  --format text|json     what to print (text)\n"
+        "  --format text|json|folded|speedscope|svg\n"
+        "                         what to print (text); svg is a flame graph\n"
         "  -o FILE                write there instead of to standard output\n"
         "  --all-threads-listed   show identical stacks one by one, do not group them\n"
         "  --no-inlines           leave out inlined functions\n"

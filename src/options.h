@@ -23,6 +23,9 @@ enum verb {
 enum dump_format {
     FORMAT_TEXT,
     FORMAT_JSON,
+    FORMAT_FOLDED,
+    FORMAT_SPEEDSCOPE,
+    FORMAT_SVG,
 };
 
 struct dump_options {

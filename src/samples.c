@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "src/base_name.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -82,20 +83,16 @@ void samples_destroy(struct samples *samples)
         for (size_t j = 0; j < thread->stack_count; j++)
             free(thread->stacks[j].frames);
         free(thread->stacks);
+        free(thread->sequence);
     }
     free(samples->threads);
+    free(samples->frames);
     destroy_index(samples->index);
     free(samples->executable);
     free(samples);
 }
 
 /* --- Frames. --- */
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
 
 /* malloc'ed; NULL without memory. */
 static char *name_of(const struct report_frame *frame)
@@ -137,20 +134,65 @@ static char *copy(const char *text, bool *failed)
     return ret;
 }
 
-/* A new frame of the index; takes over name and key, also when it fails. NULL without memory. */
-static struct known_frame *add_frame(struct samples_index *index, const struct report_frame *frame,
-                                     char *name, char *key)
+/* Appends to samples->frames. False without memory. */
+static bool list_frame(struct samples *samples, struct sample_frame *frame)
 {
-    const struct location *location = &frame->location;
-    struct known_frame *known = calloc(1, sizeof(*known));
+    size_t count = samples->frame_count + 1;
+    const struct sample_frame **frames = reallocarray(samples->frames, count, sizeof(*frames));
+    if (!frames)
+        return false;
+    samples->frames = frames;
+    frame->number = samples->frame_count;
+    frames[samples->frame_count++] = frame;
+    return true;
+}
+
+/* A new frame of the index; takes over key and the strings of `frame`, also when it fails. NULL
+   without memory. */
+static const struct sample_frame *
+add_frame(struct samples *samples, const struct sample_frame *frame, char *key, bool failed)
+{
+    const struct known_frame none = {.frame = *frame, .key = key};
+    struct known_frame *known = malloc(sizeof(*known));
     if (!known) {
-        free(name);
+        free(frame->name);
+        free(frame->module);
+        free(frame->file);
         free(key);
         return NULL;
     }
+    *known = none;
+    if (!failed) {
+        HASH_ADD_KEYPTR(hh, samples->index->frames, known->key, strlen(known->key), known);
+        if (known->hh.tbl && list_frame(samples, &known->frame))
+            return &known->frame;
+        if (known->hh.tbl)
+            HASH_DEL(samples->index->frames, known);
+    }
+    destroy_frame(known);
+    return NULL;
+}
+
+/* NULL without memory. */
+static const struct sample_frame *get_frame(struct samples *samples,
+                                            const struct report_frame *frame)
+{
+    const struct location *location = &frame->location;
+    char *name = name_of(frame);
+    char *key = name ? key_of(frame, name) : NULL;
+    if (!key) {
+        free(name);
+        return NULL;
+    }
+    struct known_frame *known;
+    HASH_FIND_STR(samples->index->frames, key, known);
+    if (known) {
+        free(name);
+        free(key);
+        return &known->frame;
+    }
     bool failed = false;
-    known->key = key;
-    known->frame = (struct sample_frame){
+    const struct sample_frame new = {
         .name = name,
         .module = copy(location->module ? location->module->path : NULL, &failed),
         .file = copy(location->file, &failed),
@@ -159,34 +201,20 @@ static struct known_frame *add_frame(struct samples_index *index, const struct r
         .guess = is_guess(frame),
         .jit = location->jit,
     };
-    if (!failed) {
-        HASH_ADD_KEYPTR(hh, index->frames, known->key, strlen(known->key), known);
-        if (known->hh.tbl)
-            return known;
-    }
-    destroy_frame(known);
-    return NULL;
+    return add_frame(samples, &new, key, failed);
 }
 
-/* NULL without memory. */
-static const struct sample_frame *get_frame(struct samples_index *index,
-                                            const struct report_frame *frame)
+/* The frame that stands for a flaw. NULL without memory. */
+static const struct sample_frame *get_flaw(struct samples *samples, const char *text)
 {
-    char *name = name_of(frame);
-    char *key = name ? key_of(frame, name) : NULL;
-    if (!key) {
-        free(name);
-        return NULL;
-    }
     struct known_frame *known;
-    HASH_FIND_STR(index->frames, key, known);
-    if (known) {
-        free(name);
-        free(key);
-    } else {
-        known = add_frame(index, frame, name, key);
-    }
-    return known ? &known->frame : NULL;
+    HASH_FIND_STR(samples->index->frames, text, known);
+    if (known)
+        return &known->frame;
+    bool failed = false;
+    const struct sample_frame new = {.name = copy(text, &failed), .flaw = true};
+    char *key = copy(text, &failed);
+    return add_frame(samples, &new, key, failed);
 }
 
 /* --- Stacks. --- */
@@ -204,26 +232,21 @@ static uint64_t hash_addresses(const struct report_thread *thread)
 static const char *flaw_of(const struct report_thread *thread)
 {
     if (!thread->frame_count)
-        return "no stack";
+        return "[no stack]";
     if (thread->thread->how == THREAD_RACY)
-        return "racy";
+        return "[racy]";
     if (thread->end == UNWIND_LIMIT)
-        return "more frames";
-    return thread->end == UNWIND_COMPLETE ? NULL : "callers unknown";
-}
-
-static bool same_text(const char *one, const char *other)
-{
-    return one == other || (one && other && !strcmp(one, other));
+        return "[more frames]";
+    return thread->end == UNWIND_COMPLETE ? NULL : "[callers unknown]";
 }
 
 static struct sample_stack *find_stack(struct sample_thread *thread,
                                        const struct sample_frame **frames, size_t depth,
-                                       const char *flaw)
+                                       const struct sample_frame *flaw)
 {
     for (size_t i = 0; i < thread->stack_count; i++) {
         struct sample_stack *stack = &thread->stacks[i];
-        if (stack->depth == depth && same_text(stack->flaw, flaw) &&
+        if (stack->depth == depth && stack->flaw == flaw &&
             !memcmp(stack->frames, frames, depth * sizeof(*frames)))
             return stack;
     }
@@ -233,7 +256,7 @@ static struct sample_stack *find_stack(struct sample_thread *thread,
 /* Takes over `frames`, when it succeeds. NULL without memory. */
 static struct sample_stack *add_stack(struct sample_thread *thread,
                                       const struct sample_frame **frames, size_t depth,
-                                      const char *flaw)
+                                      const struct sample_frame *flaw)
 {
     size_t count = thread->stack_count + 1;
     struct sample_stack *stacks = reallocarray(thread->stacks, count, sizeof(*stacks));
@@ -241,8 +264,25 @@ static struct sample_stack *add_stack(struct sample_thread *thread,
         return NULL;
     thread->stacks = stacks;
     thread->stack_count = count;
-    stacks[count - 1] = (struct sample_stack){.frames = frames, .depth = depth, .flaw = flaw};
+    stacks[count - 1] =
+        (struct sample_stack){.frames = frames, .depth = depth, .flaw = flaw, .number = count - 1};
     return &stacks[count - 1];
+}
+
+static struct error *extend_sequence(struct sample_thread *thread, size_t stack)
+{
+    if (thread->run_count && thread->sequence[thread->run_count - 1].stack == stack) {
+        thread->sequence[thread->run_count - 1].count++;
+        return NULL;
+    }
+    size_t count = thread->run_count + 1;
+    struct sample_run *sequence = reallocarray(thread->sequence, count, sizeof(*sequence));
+    if (!sequence)
+        return error_no_memory();
+    sequence[count - 1] = (struct sample_run){.stack = stack, .count = 1};
+    thread->sequence = sequence;
+    thread->run_count = count;
+    return NULL;
 }
 
 static struct error *count_stack(struct samples *samples, struct sample_thread *thread,
@@ -253,11 +293,14 @@ static struct error *count_stack(struct samples *samples, struct sample_thread *
     if (!frames)
         return error_no_memory();
     for (size_t i = 0; i < depth; i++) {
-        frames[i] = get_frame(samples->index, &from->frames[i]);
+        frames[i] = get_frame(samples, &from->frames[i]);
         if (!frames[i])
             return error_no_memory();
     }
-    const char *flaw = flaw_of(from);
+    const char *text = flaw_of(from);
+    const struct sample_frame *flaw = text ? get_flaw(samples, text) : NULL;
+    if (text && !flaw)
+        return error_no_memory();
     uint64_t addresses = hash_addresses(from);
     struct sample_stack *stack = find_stack(thread, frames, depth, flaw);
     if (!stack) {
@@ -271,7 +314,7 @@ static struct error *count_stack(struct samples *samples, struct sample_thread *
     stack->addresses = addresses;
     stack->last = samples->count;
     stack->count++;
-    return NULL;
+    return extend_sequence(thread, stack->number);
 }
 
 /* --- Threads. --- */
@@ -299,6 +342,7 @@ static struct error *get_thread(struct samples *samples, const struct thread_sna
         threads[count - 1] = (struct sample_thread){
             .tid = thread->tid,
             .start_time = thread->start_time,
+            .first = samples->count,
             .switches_known = true,
             .runs = thread->runs,
         };

@@ -15,24 +15,34 @@
 
 /* A function as a stack names it; equal ones exist once. Strings are as the target has them. */
 struct sample_frame {
-    char *name;   /* the function; without one "0x401136", or "[libx.so+0x1136]" within a file */
+    char *name;   /* the function; without one "0x401136", or "[libx.so+0x1136]" within a file; of a
+                     flaw "[racy]" and the like */
     char *module; /* path of its file; NULL: none */
     char *file;   /* of its source; NULL: unknown */
     bool named;   /* name is a function's */
     bool inlined; /* into the next frame outwards */
     bool guess;   /* found by a scan of the stack: it may not have called anything */
     bool jit;     /* code that a runtime made */
+    bool flaw;    /* no frame, but why a stack is not the whole truth; stands outermost */
+    size_t number; /* in samples->frames */
 };
 
 /* A stack of one thread; stacks are the same where they name the same functions. */
 struct sample_stack {
     const struct sample_frame **frames; /* innermost first */
     size_t depth;                       /* 0: no frames were found */
-    const char *flaw;   /* why it is not the whole truth, in a few words of ours; NULL: it is */
-    size_t count;       /* in how many samples it was seen */
-    size_t last;        /* the number of the last of them */
-    uint64_t addresses; /* hash of its program counters in the last of them */
-    bool moved;         /* not at the same addresses each time */
+    const struct sample_frame *flaw;    /* NULL: it is whole */
+    size_t count;                       /* in how many samples it was seen */
+    size_t last;                        /* the number of the last of them */
+    uint64_t addresses;                 /* hash of its program counters in the last of them */
+    bool moved;                         /* not at the same addresses each time */
+    size_t number;                      /* in the order of their discovery */
+};
+
+/* Successive samples with the same stack. */
+struct sample_run {
+    size_t stack; /* its number */
+    size_t count;
 };
 
 struct sample_thread {
@@ -40,12 +50,14 @@ struct sample_thread {
     uint64_t start_time; /* with tid: which thread it is */
     char name[64];       /* in the last sample of it */
     size_t seen;         /* in how many samples */
-    size_t last;         /* the number of the last of them */
+    size_t first, last;  /* the numbers of the first and the last of them, from 1 on */
     bool switches_known;
     uint64_t switches; /* how often it was put on a processor between the first and the last one */
     uint64_t runs;     /* struct thread_snapshot, in the last one */
     struct sample_stack *stacks; /* most frequent first, once samples_sort was called */
     size_t stack_count;
+    struct sample_run *sequence; /* what was seen, in order */
+    size_t run_count;
 };
 
 struct samples {
@@ -58,6 +70,8 @@ struct samples {
     uint64_t pause_us, longest_pause_us; /* of all samples together, of the worst one */
     struct sample_thread *threads;       /* ascending by tid, once samples_sort was called */
     size_t thread_count;
+    const struct sample_frame **frames; /* all there are, flaws included */
+    size_t frame_count;
     struct samples_index *index; /* private to samples.c */
 };
 

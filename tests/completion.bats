@@ -39,7 +39,7 @@ offers() {
     offers --install --
     [[ $offered == *' --replace '* && $offered != *' --freeze '* ]]
     offers --dump --format ''
-    assert_equal "$offered" ' text json '
+    assert_equal "$offered" ' text json folded speedscope svg '
 }
 
 @test "process ids are offered with names" {

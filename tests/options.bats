@@ -52,15 +52,15 @@ usage_error() {
 
 @test "an option that does not exist yet is refused as an unknown one" {
     local option
-    for option in --locals --count=3 --interval=10 --save=f --load=f; do
+    for option in --locals --save=f --load=f; do
         usage_error "unknown option $option" --dump "$option" 1
     done
     for option in --no-patch-fork --activate-on=USR2 --oneshot-on=USR2 --no-thread --sigmask=USR1 \
         --reinstall-delay=1 --start-timeout=1 --local=a=b --daemon-connection --connection-handler=exec; do
         usage_error "unknown option $option" "$option" 1
     done
-    usage_error 'unknown' --dump --format folded 1
-    usage_error 'unknown' --dump --format svg 1
+    usage_error 'unknown' --dump --format pprof 1
+    usage_error 'unknown' --dump --format pprof 1
 }
 
 @test "a missing or superfluous value is refused" {

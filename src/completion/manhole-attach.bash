@@ -29,7 +29,7 @@ _manhole_attach() {
 
     case $previous in
     --format)
-        mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'text json folded speedscope svg' -- "$current")
         return
         ;;
     -o | --file | --socket-path | --verbose-destination)
