@@ -83,9 +83,8 @@ static bool read_header(struct cfi *cfi, const struct elf_image *elf, uint64_t *
     return true;
 }
 
-/* All FDEs of .eh_frame, one after the other. */
-static void scan(const struct cfi_section *section, size_t from, size_t end,
-                 struct cfi_table *table)
+void cfi_table_scan(const struct cfi_section *section, size_t from, size_t end,
+                    struct cfi_table *table)
 {
     struct cfi_record record;
     for (size_t at = from; at < end && cfi_parse_record(section, at, &record); at = record.end) {
@@ -121,7 +120,7 @@ static void find_eh_frame(struct module *module, struct cfi *cfi)
     size_t start = eh_frame - cfi->eh.vaddr, end = cfi->eh.size;
     if (section && section->sh_addr == eh_frame && section->sh_size <= end - start)
         end = start + section->sh_size;
-    scan(&cfi->eh, start, end, &cfi->eh_table);
+    cfi_table_scan(&cfi->eh, start, end, &cfi->eh_table);
 }
 
 /* The offset in cfi->eh of the record which the header's table names for an address. */

@@ -1,8 +1,11 @@
 /*
- * .debug_frame in the form of .eh_frame, and sorted tables of what either covers. Private to cfi.c.
+ * .debug_frame in the form of .eh_frame, and sorted tables of what either covers. Private to cfi.c
+ * and gdb_jit.c.
  */
 #ifndef INJECTOR_DEBUG_FRAME_H
 #define INJECTOR_DEBUG_FRAME_H
+
+#include "injector/cfi_parse.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +26,9 @@ void cfi_table_sort(struct cfi_table *table);
 /* The entry that covers an address; its record in *ret. NULL: none. */
 const struct cfi_table_entry *cfi_table_find(const struct cfi_table *table, uint64_t vaddr,
                                              size_t *ret);
+/* Adds all FDEs between two offsets of .eh_frame, and sorts. */
+void cfi_table_scan(const struct cfi_section *section, size_t from, size_t end,
+                    struct cfi_table *table);
 void cfi_table_deinit(struct cfi_table *table);
 
 struct debug_frame {

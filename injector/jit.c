@@ -1,18 +1,23 @@
 #include "injector/jit.h"
 
+#include "injector/gdb_jit.h"
+
 #include <stdlib.h>
 
 struct jit {
     const struct process *process;
+    struct modules *modules;
     bool map_sought;
     struct perf_map *map; /* NULL: none */
+    bool list_sought;
+    struct gdb_jit *list; /* NULL: none */
 };
 
-struct jit *jit_create(const struct process *process)
+struct jit *jit_create(const struct process *process, struct modules *modules)
 {
     struct jit *jit = calloc(1, sizeof(*jit));
     if (jit)
-        jit->process = process;
+        *jit = (struct jit){.process = process, .modules = modules};
     return jit;
 }
 
@@ -21,11 +26,15 @@ void jit_destroy(struct jit *jit)
     if (!jit)
         return;
     perf_map_close(jit->map);
+    gdb_jit_close(jit->list);
     free(jit);
 }
 
 void jit_forget(struct jit *jit)
 {
+    gdb_jit_close(jit->list);
+    jit->list = NULL;
+    jit->list_sought = false;
     if (jit->map && !perf_map_is_stale(jit->map, jit->process))
         return;
     perf_map_close(jit->map);
@@ -33,11 +42,42 @@ void jit_forget(struct jit *jit)
     jit->map_sought = false;
 }
 
-bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
+static const struct perf_map *get_map(struct jit *jit)
 {
     if (!jit->map_sought) {
         jit->map_sought = true;
         jit->map = perf_map_open(jit->process);
     }
-    return jit->map && perf_map_find(jit->map, address, ret);
+    return jit->map;
+}
+
+/* To find it takes the symbols of all modules: only worth it for an address in none of them. */
+static const struct gdb_jit *get_list(struct jit *jit, uint64_t address)
+{
+    if (modules_find(jit->modules, address))
+        return NULL;
+    if (!jit->list_sought) {
+        jit->list_sought = true;
+        jit->list = gdb_jit_open(jit->process, jit->modules);
+    }
+    return jit->list;
+}
+
+bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
+{
+    const struct perf_map *map = get_map(jit);
+    if (map && perf_map_find(map, address, ret))
+        return true;
+    const struct gdb_jit *list = get_list(jit, address);
+    struct symbol symbol;
+    if (!list || !gdb_jit_find_symbol(list, address, &symbol))
+        return false;
+    *ret = (struct jit_name){.name = symbol.name, .start = symbol.address, .size = symbol.size};
+    return true;
+}
+
+bool jit_find_cfi(struct jit *jit, uint64_t pc, bool may_load, struct cfi_entry *ret)
+{
+    const struct gdb_jit *list = may_load ? get_list(jit, pc) : NULL;
+    return list && gdb_jit_find_cfi(list, pc, ret);
 }

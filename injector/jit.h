@@ -5,6 +5,7 @@
 #ifndef INJECTOR_JIT_H
 #define INJECTOR_JIT_H
 
+#include "injector/cfi.h"
 #include "injector/module.h"
 #include "injector/perf_map.h"
 
@@ -13,8 +14,8 @@
 
 struct jit;
 
-/* Reads nothing yet. NULL without memory. */
-struct jit *jit_create(const struct process *process);
+/* Reads nothing yet. NULL without memory. Both are borrowed. */
+struct jit *jit_create(const struct process *process, struct modules *modules);
 void jit_destroy(struct jit *jit);
 
 /*
@@ -28,5 +29,11 @@ void jit_forget(struct jit *jit);
  * it registered none.
  */
 bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret);
+
+/*
+ * The unwind table entry of code at a runtime address outside of all modules, as cfi_find; its
+ * bytes stay until jit_forget. Never loads anything if `may_load` is false.
+ */
+bool jit_find_cfi(struct jit *jit, uint64_t pc, bool may_load, struct cfi_entry *ret);
 
 #endif

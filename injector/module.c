@@ -182,7 +182,7 @@ struct error *modules_create(const struct process *process, const struct maps *m
     modules->process = process;
     modules->maps = maps;
     modules->modules = calloc(maps->count + 1, sizeof(*modules->modules));
-    modules->jit = jit_create(process);
+    modules->jit = jit_create(process, modules);
     struct head *heads = NULL;
     struct error *error =
         modules->modules && modules->jit ? read_heads(process, maps, &heads) : error_no_memory();

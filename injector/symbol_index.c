@@ -346,6 +346,21 @@ struct symbol_index *symbol_index_create(struct module *module)
     return index;
 }
 
+struct symbol_index *symbol_index_of_image(const struct elf_image *elf, uint64_t bias)
+{
+    struct symbol_index *index = calloc(1, sizeof(*index));
+    struct table table;
+    if (!index)
+        return NULL;
+    index->bias = bias;
+    if (table_from_section(elf, SHT_SYMTAB, &table))
+        add_table(index, &table);
+    if (fill(index))
+        return index;
+    symbol_index_destroy(index);
+    return NULL;
+}
+
 void symbol_index_destroy(struct symbol_index *index)
 {
     if (!index)

@@ -6,6 +6,7 @@
 #ifndef INJECTOR_SYMBOL_INDEX_H
 #define INJECTOR_SYMBOL_INDEX_H
 
+#include "injector/elf_image.h"
 #include "injector/module.h"
 
 struct symbol_index;
@@ -15,6 +16,9 @@ struct symbol_index;
  * files, which must stay. NULL without memory; an index without symbols is none.
  */
 struct symbol_index *symbol_index_create(struct module *module);
+
+/* From .symtab of an image alone; runtime address = symbol's value + bias. As above. */
+struct symbol_index *symbol_index_of_image(const struct elf_image *elf, uint64_t bias);
 void symbol_index_destroy(struct symbol_index *index);
 
 bool symbol_index_find(const struct symbol_index *index, uint64_t address, struct symbol *ret);

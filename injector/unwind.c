@@ -44,6 +44,9 @@ struct error *unwinder_create(struct snapshot *snapshot, struct modules *modules
 void unwinder_use(struct unwinder *unwinder, struct snapshot *snapshot)
 {
     unwinder->snapshot = snapshot;
+    if (unwinder->jit_rows)
+        unw_flush_cache(unwinder->space, 0, 0);
+    unwinder->jit_rows = false;
     for (size_t i = 0; i < PC_FACTS_COUNT; i++) {
         if (!unwinder->facts[i].in_file)
             unwinder->facts[i].valid = false;

@@ -5,6 +5,7 @@
 #include "injector/unwind_private.h"
 
 #include "injector/arch/arch.h"
+#include "injector/jit.h"
 
 #include <string.h>
 
@@ -110,6 +111,16 @@ static int access_fpreg(unw_addr_space_t space, unw_regnum_t number, unw_fpreg_t
     return -UNW_EBADREG;
 }
 
+/* Rows of such code hold for one look only. */
+static bool find_in_jit(struct walk *walk, uint64_t pc, struct cfi_entry *ret)
+{
+    struct unwinder *unwinder = walk->unwinder;
+    if (!jit_find_cfi(unwinder->modules->jit, pc, !unwinder->prepared, ret))
+        return false;
+    unwinder->jit_rows = true;
+    return true;
+}
+
 /*
  * The entry is looked up here; libunwind gets a table that holds nothing else. Its search would
  * read a large table byte by byte, and computes offsets in 32 bits.
@@ -120,7 +131,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     struct walk *walk = argument;
     struct module *module = modules_find(walk->unwinder->modules, ip);
     struct cfi_entry entry;
-    if (!module || !cfi_find(module, ip, !walk->unwinder->prepared, &entry)) {
+    if (!(module ? cfi_find(module, ip, !walk->unwinder->prepared, &entry)
+                 : find_in_jit(walk, ip, &entry))) {
         walk->no_entry = true;
         return -UNW_ENOINFO;
     }

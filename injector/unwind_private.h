@@ -31,6 +31,7 @@ struct unwinder {
      * So one space with memory serves return addresses, and one without serves the others.
      */
     unw_addr_space_t space, exact_space;
+    bool jit_rows; /* rows of code made at run time are kept, which may change */
     bool prepared; /* load nothing more */
     struct pc_facts facts[PC_FACTS_COUNT];
 };

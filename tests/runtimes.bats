@@ -137,6 +137,41 @@ assert_unnamed() {
     assert_equal "$(made_frame | jq -r '.[0].function')" inside
 }
 
+# --- Code made at run time: the list for debuggers. ---
+
+# What comes after the code that is outside of all files, without where.
+callers_of_made() {
+    jq -c "[$leader | .frames[]] | .[([.[].module == null] | index(true)) + 1] | .function, .how" <<<"$document"
+}
+
+@test "code that a program registered for debuggers has the name and the unwind table it gave" {
+    start_jit registered
+    dump_json "$pid"
+    assert_equal "$(made_frame | jq -c '[.[] | .function, .function_offset, .jit, .how]')" \
+        '["made_at_run_time","0xc",true,"cfi"]'
+    run callers_of_made
+    assert_output $'"main"\n"cfi"'
+    run -0 "$ATTACH" --dump "$pid"
+    assert_line --regexp '^  #[0-9]+ +made_at_run_time\+0xc \(jit\)$'
+}
+
+@test "code that nobody registered has no name, and its caller is labelled as a guess" {
+    start_jit
+    assert_unnamed
+    run callers_of_made
+    assert_line '"scan"'
+}
+
+@test "a list for debuggers that leads round in circles or nowhere does no harm" {
+    start_jit endless
+    dump_json "$pid"
+    assert_equal "$(made_frame | jq -r '.[0].function')" made_at_run_time
+    start_jit broken
+    assert_unnamed
+    run callers_of_made
+    assert_line '"scan"'
+}
+
 # --- node. ---
 
 # start_node [OPTIONS...]: $pid computes in functions that are compiled by now.

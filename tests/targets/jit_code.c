@@ -1,7 +1,8 @@
 /*
  * Waits below code that it made itself, in anonymous memory: no file, no name, no frame pointer.
  * With the argument "registered" it tells debuggers of it as gdb's documentation says ("JIT
- * Interface"): an ELF file in memory with a symbol and an unwind table. Prints where the code is.
+ * Interface"): an ELF file in memory with a symbol and an unwind table; with "endless" or "broken"
+ * so that it cannot be read to its end. Prints where the code is.
  */
 #include <elf.h>
 #include <stddef.h>
@@ -102,10 +103,17 @@ int main(int argc, char **argv)
     fill_image((uint64_t)memory);
     static struct jit_code_entry entry = {.symfile_addr = (char *)&image,
                                           .symfile_size = sizeof(image)};
-    if (argc > 1 && !strcmp(argv[1], "registered"))
+    static struct jit_code_entry other = {.next_entry = &entry, .symfile_size = UINT64_MAX};
+    const char *how = argc > 1 ? argv[1] : "";
+    if (!strcmp(how, "registered") || !strcmp(how, "endless"))
         __jit_debug_descriptor.first_entry = &entry;
-    if (argc > 1 && !strcmp(argv[1], "endless")) {
-        entry.next_entry = &entry;
+    if (!strcmp(how, "endless")) /* and with a file that is none */
+        entry.next_entry = &other;
+    if (!strcmp(how, "broken")) { /* the last section's header is cut off, and the list too */
+        entry.next_entry = (void *)8;
+        entry.symfile_size -= 8;
+        memset(image.unwind_table, 0xff, sizeof(unwind_table));
+        image.sections[3].sh_size = UINT64_MAX / 2;
         __jit_debug_descriptor.first_entry = &entry;
     }
     printf("ready %lx %zx\n", (unsigned long)memory, sizeof(code));
