@@ -264,7 +264,7 @@ ssize_t process_read_system_file(const struct process *process, const char *name
 }
 
 /* Finds "field:" at the start of a line and copies what follows it. */
-static bool copy_field(const char *text, const char *field, char *value, size_t size)
+bool process_text_field(const char *text, const char *field, char *value, size_t size)
 {
     size_t length = strlen(field);
     for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -284,7 +284,7 @@ bool process_status_field(const struct process *process, pid_t tid, const char *
 {
     CLEANUP_FREE char *text = NULL;
     return process_read_file(process, tid, "status", &text) > 0 &&
-           copy_field(text, field, value, size);
+           process_text_field(text, field, value, size);
 }
 
 /* The pid the target has in its own, innermost pid namespace; without NSpid (Linux < 4.1) ours. */
@@ -360,7 +360,7 @@ static struct error *check_is_leader(pid_t pid, int proc_fd)
     CLEANUP_FREE char *status = NULL;
     char leader[32];
     if (read_file_at(proc_fd, "status", &status) <= 0 ||
-        !copy_field(status, "Tgid", leader, sizeof(leader)) || atoi(leader) == pid)
+        !process_text_field(status, "Tgid", leader, sizeof(leader)) || atoi(leader) == pid)
         return NULL;
     return error_create(ERROR_USAGE, 0,
                         "%d is a thread of process %s: give the pid of the process, %s", pid,

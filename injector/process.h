@@ -99,6 +99,9 @@ ssize_t process_read_system_file(const struct process *process, const char *name
 bool process_status_field(const struct process *process, pid_t tid, const char *field, char *value,
                           size_t size);
 
+/* The same from the text of any file of such lines ("field: value"). */
+bool process_text_field(const char *text, const char *field, char *value, size_t size);
+
 /*
  * Copies target memory with process_vm_readv(2), /proc/PID/mem where that is refused. Returns how
  * many bytes from `address` on were copied (0 .. size; less than size: the rest is not readable).

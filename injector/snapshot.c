@@ -641,6 +641,37 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
     return NULL;
 }
 
+/* --- Sleep that goes on. --- */
+
+/* The same call of the same code: a call that the kernel goes on with may have another number
+   (restart_syscall(2)), but has the same registers. */
+static bool shows_same_call(const struct thread_snapshot *a, const struct thread_snapshot *b)
+{
+    return a->in_syscall && b->in_syscall &&
+           a->registers.value[arch_sp] == b->registers.value[arch_sp] &&
+           a->registers.value[arch_pc] == b->registers.value[arch_pc] &&
+           !memcmp(a->syscall_arguments, b->syscall_arguments, sizeof(a->syscall_arguments));
+}
+
+bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread)
+{
+    struct look *look = &snapshot->pages->looks[thread - snapshot->threads];
+    struct thread_snapshot now = {0};
+    if (thread->how == THREAD_BLOCKED)
+        return true;
+    if (thread->how == THREAD_FROZEN && look_at_thread(snapshot->process, thread->tid, look) &&
+        look->asleep && look_registers(look, &now) && shows_same_call(thread, &now))
+        return true;
+    look->asleep = false;
+    return false;
+}
+
+bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread)
+{
+    return look_proves_sleep(snapshot->process,
+                             &snapshot->pages->looks[thread - snapshot->threads]);
+}
+
 /* --- Reading. --- */
 
 /*

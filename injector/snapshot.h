@@ -98,6 +98,15 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
                                          struct snapshot **ret) MUST_CHECK;
 
 /*
+ * Whether a thread sleeps on, for memory that only means something while it does (a lock, its
+ * owner). What is read after snapshot_watch said true and before snapshot_still_asleep does, was
+ * read while the thread slept in the very call that the snapshot shows, without a break. Of a
+ * THREAD_BLOCKED that is so since the snapshot itself; of one that was stopped, since the watch.
+ */
+bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread);
+bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread);
+
+/*
  * Target memory as `thread` saw it: from its slice, and where that ends (a second stack, a deep
  * one, the heap) read live and kept. `live` (may be NULL) is set to true when a live read of a
  * thread that is not asleep any more was needed: such bytes may be newer than the registers.

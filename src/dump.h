@@ -48,6 +48,7 @@ struct report {
     size_t thread_count;
     struct goroutines *goroutines;             /* NULL: no Go program */
     struct report_goroutine *goroutine_stacks; /* goroutines->count */
+    struct waits *waits;                       /* why each of them waits; src/waits.h */
     const struct samples *samples; /* NULL: one look; else this is the last of several */
     bool partial;                  /* a thread has no frames, and no zombie either: exit status 1 */
 };

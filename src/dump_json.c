@@ -3,6 +3,7 @@
 #include "src/dump_goroutines.h"
 #include "src/json_values.h"
 #include "src/syscalls.h"
+#include "src/waits.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -92,6 +93,61 @@ static const char *how_name(enum thread_how how)
     return "unreadable";
 }
 
+/* What is known of who holds what a thread waits for, under keys that begin with "owner". */
+static void put_owner(json_object *object, const struct wait_owner *owner)
+{
+    bool known = owner->kind != OWNER_UNKNOWN;
+    put(object, "owner", known && owner->tid ? json_object_new_int(owner->tid) : NULL);
+    put(object, "owner_name", known && owner->name[0] ? text(owner->name) : NULL);
+    put(object, "owner_pid", known && owner->pid ? json_object_new_int(owner->pid) : NULL);
+    put(object, "owner_missing", json_object_new_boolean(owner->kind == OWNER_MISSING));
+}
+
+static json_object *waits_for_object(const struct wait *wait)
+{
+    if (wait->kind == WAIT_UNKNOWN)
+        return NULL;
+    json_object *object = json_object_new_object();
+    put(object, "kind", json_object_new_string(wait_kind_name(wait->kind)));
+    put(object, "type", wait->type[0] ? text(wait->type) : NULL);
+    put(object, "address", wait->address ? address(wait->address) : NULL);
+    put(object, "symbol", text(wait->place));
+    put_owner(object, &wait->owner);
+    put(object, "mutex", wait->mutex ? address(wait->mutex) : NULL);
+    put(object, "mutex_symbol", text(wait->mutex_place));
+    put(object, "detail", text(wait->detail));
+    put(object, "guessed", json_object_new_boolean(wait->guessed));
+    put(object, "verified", json_object_new_boolean(wait->verified));
+    return object;
+}
+
+static json_object *deadlocks_array(const struct report *report)
+{
+    const struct waits *waits = report->waits;
+    json_object *array = json_object_new_array_ext((int)waits->deadlock_count + 1);
+    for (size_t i = 0; i < waits->deadlock_count; i++) {
+        const struct deadlock *deadlock = &waits->deadlocks[i];
+        json_object *tids = json_object_new_array_ext((int)deadlock->count);
+        for (size_t j = 0; j < deadlock->count; j++)
+            json_object_array_add(
+                tids, json_object_new_int(report->threads[deadlock->threads[j]].thread->tid));
+        json_object_array_add(array, tids);
+    }
+    return array;
+}
+
+static json_object *blockers_array(const struct waits *waits)
+{
+    json_object *array = json_object_new_array_ext((int)waits->blocker_count + 1);
+    for (size_t i = 0; i < waits->blocker_count; i++) {
+        json_object *object = json_object_new_object();
+        put_owner(object, &waits->blockers[i].who);
+        put(object, "threads_behind", json_object_new_int64((int64_t)waits->blockers[i].behind));
+        json_object_array_add(array, object);
+    }
+    return array;
+}
+
 static json_object *thread_object(const struct report *report, const struct report_thread *thread)
 {
     const struct thread_snapshot *seen = thread->thread;
@@ -104,8 +160,7 @@ static json_object *thread_object(const struct report *report, const struct repo
     put(object, "problem", text(seen->problem));
     put(object, "syscall", syscall_object(report->process, seen));
     put(object, "wait_channel", seen->wait_channel[0] ? text(seen->wait_channel) : NULL);
-    /* Nobody looks for what it waits for yet, so nothing is claimed. */
-    put(object, "waits_for", NULL);
+    put(object, "waits_for", waits_for_object(&report->waits->waits[thread - report->threads]));
     json_object *frames = json_object_new_array_ext((int)thread->frame_count + 1);
     for (size_t i = 0; i < thread->frame_count; i++)
         json_object_array_add(frames, frame_object(&thread->frames[i]));
@@ -172,7 +227,8 @@ static json_object *process_object(const struct report *report)
     put(object, "pause_us", json_object_new_int64((int64_t)snapshot->pause_us));
     put(object, "threads_paused", json_object_new_int64((int64_t)snapshot->threads_paused));
     put(object, "pause_cut", json_object_new_boolean(snapshot->pause_cut));
-    put(object, "deadlocks", json_object_new_array());
+    put(object, "deadlocks", deadlocks_array(report));
+    put(object, "blockers", blockers_array(report->waits));
     if (report->samples)
         put(object, "samples", json_process_samples(report->samples));
     return object;

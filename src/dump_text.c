@@ -2,6 +2,7 @@
 #include "injector/cleanup.h"
 #include "src/dump_goroutines.h"
 #include "src/dump_text_private.h"
+#include "src/dump_waits.h"
 #include "src/syscalls.h"
 
 #include <inttypes.h>
@@ -55,6 +56,7 @@ static const char *shorten_path(const char *path, const char **dots)
 
 struct fingerprint {
     const struct report_thread *thread;
+    const struct wait *wait;
     size_t index; /* in the report */
     uint64_t hash;
 };
@@ -101,8 +103,9 @@ static long call_of(const struct thread_snapshot *thread)
 }
 
 /* Zero for threads that may share one text. */
-static int compare_alike(const struct report_thread *a, const struct report_thread *b)
+static int compare_alike(const struct fingerprint *x, const struct fingerprint *y)
 {
+    const struct report_thread *a = x->thread, *b = y->thread;
     int order = compare_words((uint64_t)a->thread->state, (uint64_t)b->thread->state);
     if (!order)
         order = compare_words(a->thread->how, b->thread->how);
@@ -116,6 +119,8 @@ static int compare_alike(const struct report_thread *a, const struct report_thre
         order = compare_words(a->live, b->live);
     if (!order)
         order = text_samples_compare(a, b);
+    if (!order)
+        order = waits_compare(x->wait, y->wait);
     return order ? order : compare_frames(a, b);
 }
 
@@ -124,7 +129,7 @@ static int compare_fingerprints(const void *left, const void *right)
     const struct fingerprint *a = left, *b = right;
     int order = compare_words(a->hash, b->hash);
     if (!order)
-        order = compare_alike(a->thread, b->thread);
+        order = compare_alike(a, b);
     return order ? order : compare_words(a->index, b->index);
 }
 
@@ -142,7 +147,7 @@ static void find_groups(struct fingerprint *sorted, size_t count, bool together,
     while (start < count) {
         size_t end = start + 1;
         while (end < count && sorted[end].hash == sorted[start].hash &&
-               compare_alike(sorted[end].thread, sorted[start].thread) == 0)
+               compare_alike(&sorted[end], &sorted[start]) == 0)
             end++;
         bool grouped = together && end - start > GROUP_ABOVE;
         if (grouped)
@@ -457,6 +462,22 @@ void text_remark(const struct printer *printer, const char *text)
     fprintf(printer->out, "%s\n", printer->colour->end);
 }
 
+/* What the threads of a group wait for, and on whom. */
+static void print_waits(const struct printer *printer, const struct group *group)
+{
+    char text[TEXT_MAX];
+    CLEANUP_FREE const struct wait **waits = calloc(group->count, sizeof(*waits));
+    if (!waits)
+        return;
+    for (size_t i = 0; i < group->count; i++)
+        waits[i] = group->first[i].wait;
+    if (!waits_describe(waits, group->count, text, sizeof(text)))
+        return;
+    fprintf(printer->out, "  %s", printer->colour->warning);
+    print_foreign(printer, text);
+    fprintf(printer->out, "%s\n", printer->colour->end);
+}
+
 static void print_group(const struct printer *printer, const struct group *group)
 {
     const struct report_thread *thread = group->first->thread;
@@ -464,6 +485,7 @@ static void print_group(const struct printer *printer, const struct group *group
         print_group_head(printer, group);
     else
         print_one_head(printer, group);
+    print_waits(printer, group);
 
     bool one_stack = text_samples_print(printer, thread);
     for (size_t i = 0; one_stack && i < thread->frame_count; i++)
@@ -515,7 +537,8 @@ static void print_threads(const struct printer *printer, bool together, struct f
 {
     const struct report *report = printer->report;
     for (size_t i = 0; i < report->thread_count; i++)
-        sorted[i] = (struct fingerprint){&report->threads[i], i, hash_thread(&report->threads[i])};
+        sorted[i] = (struct fingerprint){&report->threads[i], &report->waits->waits[i], i,
+                                         hash_thread(&report->threads[i])};
     qsort(sorted, report->thread_count, sizeof(*sorted), compare_fingerprints);
     find_groups(sorted, report->thread_count, together, groups);
     for (size_t i = 0; i < report->thread_count; i++) {
@@ -532,6 +555,7 @@ void dump_text(const struct report *report, const struct dump_options *options, 
     CLEANUP_FREE struct group *groups = calloc(report->thread_count + 1, sizeof(*groups));
 
     print_process(&printer);
+    waits_print_summary(report, out, printer.colour->warning, printer.colour->end);
     if (sorted && groups)
         print_threads(&printer, !options->all_threads_listed, sorted, groups);
     else

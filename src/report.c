@@ -2,6 +2,7 @@
 #include "injector/cleanup.h"
 #include "src/dump.h"
 #include "src/fetch.h"
+#include "src/waits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,8 @@ struct error *report_create(struct process *process, const struct dump_options *
         error = snapshot_take(process, &how, &report->snapshot);
     if (!error)
         error = resolve(report, options, &how, before);
+    if (!error)
+        error = waits_create(report, &report->waits);
     if (error) {
         report_destroy(report);
         return error;
@@ -247,6 +250,7 @@ void report_destroy(struct report *report)
         free(report->threads[i].frames);
     free(report->threads);
     destroy_goroutines(report);
+    waits_destroy(report->waits);
     layout_release(report->layout);
     if (report->snapshot)
         snapshot_destroy(report->snapshot);

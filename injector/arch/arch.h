@@ -78,6 +78,19 @@ bool arch_is_call_before(const uint8_t *end, size_t length);
 bool arch_call_target(const uint8_t *end, size_t length, uint64_t address, uint64_t *ret);
 
 /*
+ * The address of the pointer that the same call instruction calls through, when that stands in the
+ * instruction.
+ */
+bool arch_call_slot(const uint8_t *end, size_t length, uint64_t address, uint64_t *ret);
+
+/*
+ * The address of the pointer that the code `at` (at runtime address `address`) jumps through right
+ * away: a stub that leads to another file's function (PLT).
+ */
+bool arch_jump_slot(const uint8_t *at, size_t length, uint64_t address, uint64_t *ret);
+#define ARCH_JUMP_MAX 11
+
+/*
  * Where the return address lies, for code whose instructions around the program counter say so: the
  * first ones of a function that will keep a frame pointer, the last ones of any, the stubs that
  * lead to another file's function (PLT). `before` is the end of the `before_length` bytes below the

@@ -52,6 +52,37 @@ static bool starts_with(const uint8_t *at, size_t length, const char *bytes, siz
     return length >= size && !memcmp(at, bytes, size);
 }
 
+/* Call or jump through a pointer, by its distance from the end of the instruction. */
+#define CALL_THROUGH "\xff\x15"
+#define JUMP_THROUGH "\xff\x25"
+
+/* The address such an instruction names, whose distance ends at `end`, runtime address `address`.
+ */
+static uint64_t slot_before(const uint8_t *end, uint64_t address)
+{
+    int32_t relative;
+    memcpy(&relative, end - sizeof(relative), sizeof(relative));
+    return address + (uint64_t)(int64_t)relative;
+}
+
+bool arch_call_slot(const uint8_t *end, size_t length, uint64_t address, uint64_t *ret)
+{
+    if (length < 6 || !starts_with(end - 6, 6, CALL_THROUGH, 2))
+        return false;
+    *ret = slot_before(end, address);
+    return true;
+}
+
+bool arch_jump_slot(const uint8_t *at, size_t length, uint64_t address, uint64_t *ret)
+{
+    size_t start = starts_with(at, length, "\xf3\x0f\x1e\xfa", 4) ? 4 : 0; /* endbr64 */
+    start += starts_with(at + start, length - start, "\xf2", 1);           /* bnd */
+    if (length - start < 6 || !starts_with(at + start, length - start, JUMP_THROUGH, 2))
+        return false;
+    *ret = slot_before(at + start + 6, address + start + 6);
+    return true;
+}
+
 /* Code before the program counter, from it on, and behind that; with operands of any value between:
    four bytes before it if there is `before`, four behind `at` if there is `then`. */
 struct place {
