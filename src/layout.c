@@ -14,10 +14,20 @@ static struct error *fill(struct layout *layout, struct snapshot *snapshot,
     return error;
 }
 
+/* A file that was written to tells nothing that is sure any more: it is looked for anew. */
+static bool holds(const struct layout *layout, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < layout->modules->count; i++) {
+        if (layout->modules->modules[i]->file_state == FILE_CHANGED)
+            return false;
+    }
+    return maps_same_code(layout->maps, snapshot->maps);
+}
+
 struct error *layout_get(struct layout *before, struct snapshot *snapshot,
                          const struct symbols_options *names, struct layout **ret)
 {
-    if (before && maps_same_code(before->maps, snapshot->maps)) {
+    if (before && holds(before, snapshot)) {
         unwinder_use(before->unwinder, snapshot);
         symbols_begin_look(before->symbols);
         before->shares++;

@@ -1,7 +1,8 @@
 /*
  * What a look learns of a target's files: its modules with their unwind tables, symbols and lines.
  * It stays true as long as the target maps the same files and code, and is kept from one look to
- * the next for that long: an execve(2), a dlopen(3) or a JIT compiler's new memory ends it.
+ * the next for that long: an execve(2), a dlopen(3) or a JIT compiler's new memory ends it, or a
+ * file that is written to.
  */
 #ifndef SRC_LAYOUT_H
 #define SRC_LAYOUT_H

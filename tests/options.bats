@@ -60,7 +60,6 @@ usage_error() {
         usage_error "unknown option $option" "$option" 1
     done
     usage_error 'unknown' --dump --format pprof 1
-    usage_error 'unknown' --dump --format pprof 1
 }
 
 @test "a missing or superfluous value is refused" {

@@ -148,6 +148,25 @@ stop_sampler() {
     assert_output true
 }
 
+@test "code that a runtime names anew between two samples has its new name" {
+    start jit_code
+    local code map=/tmp/perf-$pid.map
+    code=$(sed -n 's/^ready \([0-9a-f]*\) .*/\1/p' "$output_file")
+    [[ ! -e $map ]] || fail "$map is there already"
+    echo "$code 15 first" >"$map"
+    start_sampler --format json
+    echo "$code 15 second" >>"$map"
+    wait_for_looks
+    wait_for_looks
+    stop_sampler 0
+    rm "$map"
+    run -0 jq -c '[.threads[0].samples.stacks[].frames[].function | select(. == "first" or . == "second")] |
+        unique' "$document"
+    assert_output '["first","second"]'
+    run -0 jq -r '[.threads[0].frames[].function] | contains(["second"])' "$document"
+    assert_output true
+}
+
 @test "a thread that has ended is shown with what was seen of it" {
     start_commanded
     command_target born born
