@@ -40,8 +40,8 @@ static bool is_expected(const struct file_bytes *bytes, const struct elf_image *
 }
 
 /* Takes the file if it is the expected one; closes `fd` otherwise. */
-static bool take(struct module_private *priv, int fd, const char *path,
-                 const struct expectation *expected)
+static bool take(int fd, const char *path, const struct expectation *expected,
+                 struct debug_file *ret)
 {
     struct file_bytes bytes;
     struct elf_image elf;
@@ -54,10 +54,7 @@ static bool take(struct module_private *priv, int fd, const char *path,
     char *copy = strdup(path);
     if (copy && elf_image_init(&elf, bytes.bytes, bytes.size)) {
         if (is_expected(&bytes, &elf, expected)) {
-            priv->debug_fd = fd;
-            priv->debug_path = copy;
-            priv->debug_bytes = bytes;
-            priv->debug_elf = elf;
+            *ret = (struct debug_file){fd, copy, bytes, elf};
             return true;
         }
         elf_image_deinit(&elf);
@@ -68,24 +65,35 @@ static bool take(struct module_private *priv, int fd, const char *path,
     return false;
 }
 
-static bool try_path(struct module_private *priv, const char *path,
-                     const struct expectation *expected)
+static void drop(struct debug_file *file)
 {
-    return take(priv, module_open_in_root(priv->process, path), path, expected) ||
-           take(priv, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), path, expected);
+    elf_image_deinit(&file->elf);
+    file_bytes_deinit(&file->bytes);
+    free(file->path);
+    if (file->fd >= 0)
+        close(file->fd);
+    *file = (struct debug_file){.fd = -1};
 }
 
-static bool find_by_build_id(struct module *module)
+static bool try_path(const struct process *process, const char *path,
+                     const struct expectation *expected, struct debug_file *ret)
+{
+    return take(module_open_in_root(process, path), path, expected, ret) ||
+           take(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), path, expected, ret);
+}
+
+static bool find_by_build_id(const struct process *process, const struct expectation *expected,
+                             struct debug_file *ret)
 {
     char path[sizeof(DEBUG_DIRECTORY "/.build-id//.debug") + 2 * BUILD_ID_MAX];
-    const struct expectation expected = {module->build_id, module->build_id_size, NULL};
-    if (module->build_id_size < 2)
+    const uint8_t *id = expected->build_id;
+    if (expected->build_id_size < 2)
         return false;
-    int at = snprintf(path, sizeof(path), DEBUG_DIRECTORY "/.build-id/%02x/", module->build_id[0]);
-    for (size_t i = 1; i < module->build_id_size; i++)
-        at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", module->build_id[i]);
+    int at = snprintf(path, sizeof(path), DEBUG_DIRECTORY "/.build-id/%02x/", id[0]);
+    for (size_t i = 1; i < expected->build_id_size; i++)
+        at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", id[i]);
     snprintf(path + at, sizeof(path) - (size_t)at, ".debug");
-    return try_path(module->priv, path, &expected);
+    return try_path(process, path, expected, ret);
 }
 
 /* .gnu_debuglink: a file name, padded to 4 bytes, and the CRC-32 of that file. */
@@ -119,7 +127,7 @@ static bool find_by_link(struct module *module)
         if (asprintf(&path, "%s%.*s%s/%s", before[i], directory, module->path, between[i], name) <
             0)
             return false;
-        bool found = try_path(module->priv, path, &expected);
+        bool found = try_path(module->priv->process, path, &expected, &module->priv->debug);
         free(path);
         if (found)
             return true;
@@ -136,54 +144,86 @@ void debug_file_find(struct module *module)
     priv->debug_sought = true;
     if (!module->image || has_debug_info(&priv->elf))
         return;
-    if (!find_by_build_id(module))
+    const struct expectation expected = {module->build_id, module->build_id_size, NULL};
+    if (!find_by_build_id(priv->process, &expected, &priv->debug))
         find_by_link(module);
 }
 
-static bool fetch(struct module *module, enum debug_server_file what)
+static bool fetch(enum debug_server_file what, const struct expectation *expected,
+                  struct debug_file *ret)
 {
     CLEANUP_FREE char *path = NULL;
-    const struct expectation expected = {module->build_id, module->build_id_size, NULL};
-    int fd = debug_server_get(what, module->build_id, module->build_id_size, &path);
-    return fd >= 0 && take(module->priv, fd, path, &expected);
+    int fd = debug_server_get(what, expected->build_id, expected->build_id_size, &path);
+    return fd >= 0 && take(fd, path, expected, ret);
 }
 
 void module_fetch_debug_file(struct module *module)
 {
     struct module_private *priv = module->priv;
     debug_file_find(module);
-    bool has_one = priv->debug_fd >= 0 || has_debug_info(&priv->elf);
+    const struct expectation expected = {module->build_id, module->build_id_size, NULL};
+    bool has_one = priv->debug.fd >= 0 || has_debug_info(&priv->elf);
     if (has_one || !module->build_id_size || module->path[0] != '/')
         return;
-    if (!fetch(module, DEBUG_SERVER_DEBUGINFO) &&
-        !(module->from_memory && fetch(module, DEBUG_SERVER_EXECUTABLE)))
+    if (!fetch(DEBUG_SERVER_DEBUGINFO, &expected, &priv->debug) &&
+        !(module->from_memory && fetch(DEBUG_SERVER_EXECUTABLE, &expected, &priv->debug)))
         return;
     symbol_index_destroy(priv->symbols); /* made without it */
     priv->symbols = NULL;
 }
 
-void debug_file_close(struct module *module)
+/* `name` is absolute, or relative to the directory of the file that names it. */
+static bool find_by_shared_name(const struct module *module, const char *name,
+                                const struct expectation *expected, struct debug_file *ret)
+{
+    const struct module_private *priv = module->priv;
+    const char *from = priv->debug.fd >= 0 ? priv->debug.path : module->path;
+    const char *slash = strrchr(from, '/'), *last = strrchr(name, '/');
+    CLEANUP_FREE char *beside = NULL, *usual = NULL;
+    if (!slash || asprintf(&beside, "%.*s/%s", (int)(slash - from), from, name) < 0 ||
+        asprintf(&usual, DEBUG_DIRECTORY "/.dwz/%s", last ? last + 1 : name) < 0)
+        return false;
+    return try_path(priv->process, name[0] == '/' ? name : beside, expected, ret) ||
+           try_path(priv->process, usual, expected, ret);
+}
+
+int module_shared_debug_file(struct module *module, const char *name, const uint8_t *build_id,
+                             size_t build_id_size)
 {
     struct module_private *priv = module->priv;
-    elf_image_deinit(&priv->debug_elf);
-    file_bytes_deinit(&priv->debug_bytes);
-    free(priv->debug_path);
-    if (priv->debug_fd >= 0)
-        close(priv->debug_fd);
+    const struct expectation expected = {build_id, build_id_size, NULL};
+    if (priv->shared_sought || build_id_size > BUILD_ID_MAX)
+        return priv->shared.fd;
+    priv->shared_sought = true;
+    if (!find_by_build_id(priv->process, &expected, &priv->shared) &&
+        !find_by_shared_name(module, name, &expected, &priv->shared))
+        fetch(DEBUG_SERVER_DEBUGINFO, &expected, &priv->shared);
+    return priv->shared.fd;
+}
+
+void debug_file_close(struct module *module)
+{
+    drop(&module->priv->debug);
+    drop(&module->priv->shared);
+}
+
+static bool changed(const struct debug_file *file)
+{
+    return file->fd >= 0 && file_bytes_changed(&file->bytes, file->fd);
 }
 
 bool debug_file_changed(const struct module *module)
 {
-    const struct module_private *priv = module->priv;
-    return priv->debug_fd >= 0 && file_bytes_changed(&priv->debug_bytes, priv->debug_fd);
+    return changed(&module->priv->debug) || changed(&module->priv->shared);
 }
 
 int module_debug_file(struct module *module, const char **path)
 {
     debug_file_find(module);
-    if (module->priv->debug_fd >= 0) {
-        *path = module->priv->debug_path;
-        return module->priv->debug_fd;
+    const struct debug_file *debug = &module->priv->debug;
+    if (debug->fd >= 0) {
+        *path = debug->path;
+        return debug->fd;
     }
     if (module->fd >= 0 && has_debug_info(&module->priv->elf)) {
         *path = module->path;

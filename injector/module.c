@@ -77,7 +77,8 @@ static struct error *module_create(struct modules *modules, size_t first, size_t
         .mappings = &mappings[first],
         .mapping_count = last - first,
         .number = modules->count,
-        .debug_fd = -1,
+        .debug = {.fd = -1},
+        .shared = {.fd = -1},
     };
     *module = (struct module){
         .path = path,

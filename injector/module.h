@@ -130,6 +130,15 @@ struct module *modules_known_go(struct modules *modules);
 int module_debug_file(struct module *module, const char **path);
 
 /*
+ * The file with what the debug file of the module shares with others, which dwz(1) put there: the
+ * one of that build-id, sought as a debug file is, then by its name (.gnu_debugaltlink) from the
+ * directory of the debug file on, then in /usr/lib/debug/.dwz, then on debuginfod servers. Returns
+ * a descriptor owned by the module, or -1.
+ */
+int module_shared_debug_file(struct module *module, const char *name, const uint8_t *build_id,
+                             size_t build_id_size);
+
+/*
  * Asks the debuginfod servers for what module_debug_file does not find, and makes it the debug file
  * of the module if its build-id is right; for the executable, where memory alone shows that. Takes
  * its time (debug_server.h): nothing of the target may be stopped.

@@ -6,6 +6,14 @@
 #include "injector/elf_image.h"
 #include "injector/module.h"
 
+/* A file with debug information that has proved to be the one wanted. */
+struct debug_file {
+    int fd; /* or -1: none */
+    char *path;
+    struct file_bytes bytes;
+    struct elf_image elf;
+};
+
 struct module_private {
     const struct process *process;  /* borrowed */
     const struct mapping *mappings; /* of the modules' maps, from the first of this module on */
@@ -17,10 +25,9 @@ struct module_private {
     struct elf_image elf;    /* segment_count 0: no image */
 
     bool debug_sought;
-    int debug_fd; /* the separate debug file, or -1 */
-    char *debug_path;
-    struct file_bytes debug_bytes;
-    struct elf_image debug_elf;
+    struct debug_file debug; /* the separate debug file */
+    bool shared_sought;
+    struct debug_file shared; /* what it has in common with others (dwz(1)) */
 
     bool mini_sought;
     struct file_bytes mini_bytes;
@@ -37,7 +44,7 @@ void module_file_open(struct module *module);
 void module_file_close(struct module *module);
 bool module_file_changed(const struct module *module);
 
-/* debug_file.c: finds debug_fd, debug_path, debug_bytes, debug_elf; once. */
+/* debug_file.c: finds `debug`; once. */
 void debug_file_find(struct module *module);
 void debug_file_close(struct module *module);
 bool debug_file_changed(const struct module *module);

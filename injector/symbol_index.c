@@ -320,7 +320,7 @@ static bool find_whole_table(struct module *module, struct table *ret)
     if (table_from_section(&priv->elf, SHT_SYMTAB, ret))
         return true;
     debug_file_find(module);
-    if (table_from_section(&priv->debug_elf, SHT_SYMTAB, ret))
+    if (table_from_section(&priv->debug.elf, SHT_SYMTAB, ret))
         return true;
     mini_debug_find(module);
     return table_from_section(&priv->mini_elf, SHT_SYMTAB, ret);

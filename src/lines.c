@@ -4,6 +4,7 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ struct unit {
 
 struct lines {
     Dwarf *dwarf;
+    Dwarf *shared; /* what dwz(1) moved elsewhere; NULL: nothing, or it was not found */
     uint64_t bias;
     bool units_indexed;
     struct ranges unit_ranges; /* for units that .debug_aranges leaves out: clang makes none */
@@ -27,6 +29,25 @@ struct lines {
 
 /* Nesting of namespaces, classes and blocks beyond which DWARF must be broken. */
 #define DEPTH_MAX 256
+
+/*
+ * What dwarf_getalt leaves behind when there is none (libdw/dwarf_getalt.c, elfutils 0.159 to
+ * 0.192). Without it libdw would look by itself: for a path of the file's choice in our own root,
+ * whatever that is and whatever its build-id.
+ */
+#define NO_SHARED_FILE ((Dwarf *)-1)
+
+static void open_shared(struct lines *lines, struct module *module)
+{
+    const char *name;
+    const void *id;
+    ssize_t size = dwelf_dwarf_gnu_debugaltlink(lines->dwarf, &name, &id);
+    if (size <= 0)
+        return;
+    int fd = module_shared_debug_file(module, name, id, (size_t)size);
+    lines->shared = fd >= 0 ? dwarf_begin(fd, DWARF_C_READ) : NULL;
+    dwarf_setalt(lines->dwarf, lines->shared ? lines->shared : NO_SHARED_FILE);
+}
 
 struct lines *lines_open(struct module *module)
 {
@@ -43,6 +64,7 @@ struct lines *lines_open(struct module *module)
         return NULL;
     }
     lines->bias = module->bias;
+    open_shared(lines, module);
     return lines;
 }
 
@@ -59,6 +81,8 @@ void lines_close(struct lines *lines)
     }
     ranges_deinit(&lines->unit_ranges);
     dwarf_end(lines->dwarf);
+    if (lines->shared)
+        dwarf_end(lines->shared);
     free(lines);
 }
 

@@ -85,6 +85,17 @@ start_debuginfod() {
     [[ " $(functions) " == *" inlined_inner inlined_outer physical main "* ]]
 }
 
+@test "what dwz moved to a shared file comes from a server too" {
+    local directory=$BATS_TEST_TMPDIR
+    cp "$TARGETS/inlined" "$directory/program"
+    gcc -I"$TOP" -D_GNU_SOURCE -O2 -g -DANOTHER -o "$directory/other" "$TOP/tests/targets/inlined.c"
+    (cd "$directory" && dwz -m shared.debug -M /nowhere/shared.debug program other)
+    serve "$(build_id "$directory/shared.debug")/debuginfo=$directory/shared.debug"
+    start "$directory/program"
+    dump_json "$pid"
+    [[ " $(functions) " == *" inlined_inner inlined_outer physical main "* ]]
+}
+
 @test "no server is asked, nor the library loaded for it, when DEBUGINFOD_URLS is unset or empty" {
     local value
     start "$BATS_TEST_TMPDIR/program"

@@ -372,3 +372,115 @@ assert_names_true() {
     wait "$tool" || status=$?
     assert_equal "$status" "$((128 + $(kill -l BUS)))"
 }
+
+# make_shared NAME: $BATS_TEST_TMPDIR/program whose debug information is shared with another program's by dwz, in
+# shared.debug, which it knows by NAME.
+make_shared() {
+    local directory=$BATS_TEST_TMPDIR
+    cp "$TARGETS/inlined" "$directory/program"
+    gcc -I"$TOP" -D_GNU_SOURCE -O2 -g -DANOTHER -o "$directory/other" "$TOP/tests/targets/inlined.c"
+    rm -f "$directory/shared.debug"
+    (cd "$directory" && dwz -m shared.debug -M "$1" program other)
+    grep -q inlined_inner "$directory/shared.debug"
+    ! grep -q inlined_inner <(objcopy --dump-section .debug_str=/dev/stdout "$directory/program" /dev/null)
+}
+
+@test "what dwz moved to a shared file is found: by its full name, beside the program, by build-id" {
+    make_shared "$BATS_TEST_TMPDIR/shared.debug"
+    start "$BATS_TEST_TMPDIR/program"
+    dump_json "$pid"
+    assert_functions inlined_inner inlined_outer physical main
+    end "$pid"
+
+    make_shared ./shared.debug
+    rm "$BATS_TEST_TMPDIR/program.out"
+    start "$BATS_TEST_TMPDIR/program"
+    dump_json "$pid"
+    assert_functions inlined_inner inlined_outer physical main
+    end "$pid"
+
+    make_shared /nowhere/shared.debug
+    mkdir -p /usr/lib/debug
+    local id
+    id=$(readelf -n "$BATS_TEST_TMPDIR/shared.debug" | sed -n 's/.*Build ID: //p')
+    start_by "$UNSHARED" --mount sh -c 'mount -t tmpfs none /usr/lib/debug && mkdir -p "/usr/lib/debug/.build-id/$3" &&
+        cp "$2" "/usr/lib/debug/.build-id/$3/$4.debug" && exec "$1"' sh "$BATS_TEST_TMPDIR/program" \
+        "$BATS_TEST_TMPDIR/shared.debug" "${id:0:2}" "${id:2}"
+    dump_json "$pid"
+    assert_functions inlined_inner inlined_outer physical main
+}
+
+@test "a shared file of dwz that is of another build, or none at all, gives no names" {
+    make_shared "$BATS_TEST_TMPDIR/shared.debug"
+    gcc -g -O1 -o "$BATS_TEST_TMPDIR/one" "$TOP/tests/targets/linked_by_mold.c" -I"$TOP" -D_GNU_SOURCE
+    gcc -g -O2 -o "$BATS_TEST_TMPDIR/two" "$TOP/tests/targets/linked_by_mold.c" -I"$TOP" -D_GNU_SOURCE
+    rm "$BATS_TEST_TMPDIR/shared.debug"
+    (cd "$BATS_TEST_TMPDIR" && dwz -m shared.debug one two)
+    start "$BATS_TEST_TMPDIR/program"
+    dump_json "$pid"
+    assert_functions pause - - physical main
+    # Nor is it waited for.
+    rm "$BATS_TEST_TMPDIR/shared.debug"
+    mkfifo "$BATS_TEST_TMPDIR/shared.debug"
+    run --separate-stderr -0 timeout 60 "$ATTACH" --dump --format json "$pid"
+    document=$output
+    assert_functions pause - - physical main
+}
+
+# assert_inlined PROGRAM: all of its stack, with lines.
+assert_inlined() {
+    start "$1"
+    dump_json "$pid"
+    assert_functions inlined_inner inlined_outer physical main
+    assert_equal "$(jq -r '.threads[0].frames[] | select(.function == "physical") | (.file | split("/") | last) + ":" +
+        (.line | tostring)' <<<"$document")" "inlined.c:$(grep -n 'line: physical' "$TOP/tests/targets/inlined.c" | cut -d: -f1)"
+    end "$pid"
+}
+
+@test "compressed debug sections of both kinds are read, in programs and in debug files" {
+    local kind
+    for kind in zlib-gabi zlib-gnu; do
+        objcopy --compress-debug-sections="$kind" "$TARGETS/inlined" "$BATS_TEST_TMPDIR/$kind"
+        assert_inlined "$BATS_TEST_TMPDIR/$kind"
+        strip -o "$BATS_TEST_TMPDIR/stripped-$kind" "$TARGETS/inlined"
+        objcopy --only-keep-debug --compress-debug-sections="$kind" "$TARGETS/inlined" "$BATS_TEST_TMPDIR/$kind.debug"
+        (cd "$BATS_TEST_TMPDIR" && objcopy --add-gnu-debuglink="$kind.debug" "stripped-$kind")
+        assert_inlined "$BATS_TEST_TMPDIR/stripped-$kind"
+    done
+    readelf -S "$BATS_TEST_TMPDIR/zlib-gnu" | grep -q zdebug_info
+}
+
+@test "compressed .debug_frame of both kinds is used, in programs and in debug files" {
+    local kind
+    for kind in zlib-gabi zlib-gnu; do
+        objcopy --compress-debug-sections="$kind" "$TARGETS/only_debug_frame" "$BATS_TEST_TMPDIR/$kind"
+        strip -o "$BATS_TEST_TMPDIR/stripped-$kind" "$TARGETS/only_debug_frame"
+        objcopy --only-keep-debug --compress-debug-sections="$kind" "$TARGETS/only_debug_frame" \
+            "$BATS_TEST_TMPDIR/$kind.debug"
+        (cd "$BATS_TEST_TMPDIR" && objcopy --add-gnu-debuglink="$kind.debug" "stripped-$kind")
+        for program in "$kind" "stripped-$kind"; do
+            start "$BATS_TEST_TMPDIR/$program"
+            dump_json "$pid"
+            assert_functions chain_inner chain_middle chain_outer main
+            assert_equal "$(jq -r '.threads[0].frames[] | select(.function == "chain_outer") | .how' <<<"$document")" cfi
+            end "$pid"
+        done
+    done
+}
+
+@test "debug sections compressed by zstd leave the names of the symbol table, and lines where libelf knows zstd" {
+    objcopy --compress-debug-sections=zstd "$TARGETS/inlined" "$BATS_TEST_TMPDIR/program" 2>/dev/null ||
+        skip "binutils here cannot make them"
+    start "$BATS_TEST_TMPDIR/program"
+    dump_json "$pid"
+    assert_functions physical main
+}
+
+@test "split debug information leaves names and lines" {
+    (cd "$BATS_TEST_TMPDIR" && gcc -g -gsplit-dwarf -O2 -D_GNU_SOURCE -o program "$TOP/tests/targets/inlined.c")
+    start "$BATS_TEST_TMPDIR/program"
+    dump_json "$pid"
+    assert_functions physical main
+    assert_equal "$(jq -r '.threads[0].frames[] | select(.function == "main") | .file | split("/") | last' \
+        <<<"$document")" inlined.c
+}
