@@ -243,7 +243,7 @@ static void copy_stacks(struct process *process, struct shared *shared,
             shared->cut = true;
             return;
         }
-        remote_read_ranges(process, ranges, batch);
+        remote_peek_ranges(process, ranges, batch);
         for (size_t j = 0; j < batch; j++) {
             threads[j]->stack_size = ranges[j].got;
             threads[j]->copied = true;

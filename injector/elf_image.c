@@ -152,6 +152,14 @@ void elf_image_deinit(struct elf_image *image)
     *image = (struct elf_image){0};
 }
 
+uint64_t elf_image_headers_size(const struct elf_image *image)
+{
+    uint64_t size = image->segment_count * sizeof(Elf64_Phdr);
+    if (size)
+        size += image->header.e_phoff;
+    return size > sizeof(Elf64_Ehdr) ? size : sizeof(Elf64_Ehdr);
+}
+
 const Elf64_Phdr *elf_image_segment_at(const struct elf_image *image, uint64_t vaddr)
 {
     for (size_t i = 0; i < image->segment_count; i++) {

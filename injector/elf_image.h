@@ -48,6 +48,9 @@ struct elf_image {
 bool elf_image_init(struct elf_image *image, const uint8_t *bytes, size_t size);
 void elf_image_deinit(struct elf_image *image);
 
+/* The bytes from the start of the file to the end of the ELF header and the program headers. */
+uint64_t elf_image_headers_size(const struct elf_image *image);
+
 /* `size` bytes at a file offset, or NULL. */
 const uint8_t *elf_image_at(const struct elf_image *image, uint64_t offset, uint64_t size);
 

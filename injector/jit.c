@@ -1,5 +1,6 @@
 #include "injector/jit.h"
 
+#include "injector/code_name.h"
 #include "injector/gdb_jit.h"
 
 #include <stdlib.h>
@@ -63,7 +64,7 @@ static const struct gdb_jit *get_list(struct jit *jit, uint64_t address)
     return jit->list;
 }
 
-bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
+static bool find_registered(struct jit *jit, uint64_t address, struct jit_name *ret)
 {
     const struct perf_map *map = get_map(jit);
     if (map && perf_map_find(map, address, ret))
@@ -73,6 +74,20 @@ bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
     if (!list || !gdb_jit_find_symbol(list, address, &symbol))
         return false;
     *ret = (struct jit_name){.name = symbol.name, .start = symbol.address, .size = symbol.size};
+    return true;
+}
+
+bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
+{
+    struct code_name name;
+    if (code_name_recall(jit->process, address, &name)) {
+        *ret = (struct jit_name){.name = name.name, .start = name.start, .size = name.size};
+        return true;
+    }
+    if (!find_registered(jit, address, ret))
+        return false;
+    name = (struct code_name){.name = ret->name, .start = ret->start, .size = ret->size};
+    code_name_keep(jit->process, address, &name);
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "injector/module.h"
 
 #include "injector/cfi.h"
+#include "injector/code_name.h"
 #include "injector/go_table.h"
 #include "injector/jit.h"
 #include "injector/module_private.h"
@@ -140,6 +141,16 @@ static struct error *add_run(struct modules *modules, size_t first, size_t end,
     return NULL;
 }
 
+/* Of an ELF file its headers are kept in a recording; of other files that are mapped, nothing. */
+static void keep_headers(const struct process *process, uint64_t address, const struct head *head)
+{
+    struct elf_image elf;
+    if (!elf_image_init(&elf, head->bytes, head->size))
+        return;
+    remote_keep(process, address, head->bytes, elf_image_headers_size(&elf));
+    elf_image_deinit(&elf);
+}
+
 /* Reads the heads of all mappings of files that start at the start of one, in few system calls. */
 static struct error *read_heads(const struct process *process, const struct maps *maps,
                                 struct head **ret)
@@ -165,9 +176,11 @@ static struct error *read_heads(const struct process *process, const struct maps
             .size = sizeof(heads[i].bytes),
         };
     }
-    remote_read_ranges(process, ranges, count);
-    for (size_t i = 0; i < count; i++)
+    remote_peek_ranges(process, ranges, count);
+    for (size_t i = 0; i < count; i++) {
         heads[owners[i]].size = ranges[i].got;
+        keep_headers(process, ranges[i].address, &heads[owners[i]]);
+    }
     free(ranges);
     free(owners);
     *ret = heads;
@@ -266,10 +279,24 @@ static struct symbol_index *symbols(struct module *module)
     return module->priv->symbols;
 }
 
+/* The name that a saved target's module had where it was saved, if its file is not here. */
+static bool recall_symbol(const struct module *module, uint64_t address, struct symbol *ret)
+{
+    struct code_name name;
+    if (module->image || !code_name_recall(module->priv->process, address, &name))
+        return false;
+    *ret = (struct symbol){.name = name.name, .address = name.start, .size = name.size};
+    return true;
+}
+
 bool module_symbol(struct module *module, uint64_t address, struct symbol *ret)
 {
     const struct symbol_index *index = symbols(module);
-    return index && symbol_index_find(index, address, ret);
+    if (!index || !symbol_index_find(index, address, ret))
+        return recall_symbol(module, address, ret);
+    const struct code_name name = {.name = ret->name, .start = ret->address, .size = ret->size};
+    code_name_keep(module->priv->process, address, &name);
+    return true;
 }
 
 uint64_t module_symbol_address(struct module *module, const char *name, struct symbol *ret)

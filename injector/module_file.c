@@ -31,6 +31,17 @@ struct in_memory {
     size_t build_id_size;
 };
 
+/* As module.c does, who keeps of it what is needed. */
+static bool peek_remote(const struct process *process, uint64_t address, size_t size,
+                        struct file_bytes *ret)
+{
+    uint8_t *bytes = malloc(size ? size : 1);
+    if (!bytes)
+        return false;
+    *ret = (struct file_bytes){.bytes = bytes, .size = remote_peek(process, address, bytes, size)};
+    return true;
+}
+
 static bool read_remote(const struct process *process, uint64_t address, size_t size,
                         struct file_bytes *ret)
 {
@@ -46,7 +57,7 @@ static void read_head(const struct module *module, struct in_memory *memory)
 {
     const struct mapping *first = &module->priv->mappings[0];
     size_t want = first->end - first->start < 4096 ? first->end - first->start : 4096;
-    if (first->offset || !read_remote(module->priv->process, first->start, want, &memory->head))
+    if (first->offset || !peek_remote(module->priv->process, first->start, want, &memory->head))
         return;
     if (memory->head.size < sizeof(Elf64_Ehdr))
         return;
@@ -208,11 +219,13 @@ static int open_map_file(const struct module *module)
     return openat(module->priv->process->proc_fd, name, OPEN_FLAGS);
 }
 
-/* The file as the segments in memory show it; what is not loaded (sections) stays zero. */
-static void take_image_from_memory(struct module *module, const struct in_memory *memory)
+/* The size of the file as far as segments of it are loaded. */
+static uint64_t size_in_memory(const struct module *module, const struct in_memory *memory)
 {
-    struct module_private *priv = module->priv;
     uint64_t size = memory->head.size;
+    /* The vDSO holds its section headers too, behind its only segment. */
+    if (module->path[0] == '[')
+        return module->end - module->start;
     for (size_t i = 0; i < memory->elf.segment_count; i++) {
         const Elf64_Phdr *segment = &memory->elf.segments[i];
         uint64_t end;
@@ -220,29 +233,60 @@ static void take_image_from_memory(struct module *module, const struct in_memory
             !__builtin_add_overflow(segment->p_offset, segment->p_filesz, &end) && end > size)
             size = end;
     }
-    /* The vDSO holds its section headers too, behind its only segment. */
+    return size;
+}
+
+/*
+ * Reads a segment to its place in the image. True: it holds nothing that the program writes, and is
+ * there whole. The program's own data are not kept in a recording, but for the dynamic segment,
+ * which the loader wrote.
+ */
+static bool read_segment(const struct module *module, const Elf64_Phdr *segment, uint8_t *bytes,
+                         size_t size)
+{
+    const struct process *process = module->priv->process;
+    uint64_t address = module->bias + segment->p_vaddr;
+    uint8_t *to = bytes + segment->p_offset;
+    if (segment->p_offset > size || segment->p_filesz > size - segment->p_offset)
+        return false;
+    if (segment->p_type == PT_LOAD && segment->p_flags & PF_W) {
+        remote_peek(process, address, to, segment->p_filesz);
+        return false;
+    }
+    return remote_read(process, address, to, segment->p_filesz) == segment->p_filesz;
+}
+
+/* The file as the segments in memory show it; what is not loaded (sections) stays zero. False: no
+   segment can be read. */
+static bool read_image(const struct module *module, const struct in_memory *memory, uint8_t *bytes,
+                       size_t size)
+{
     if (module->path[0] == '[')
-        size = module->end - module->start;
+        return remote_read(module->priv->process, module->start, bytes, size) > 0;
+    bool any = false;
+    memcpy(bytes, memory->head.bytes, memory->head.size);
+    for (size_t i = 0; i < memory->elf.segment_count; i++) {
+        if (memory->elf.segments[i].p_type == PT_LOAD)
+            any |= read_segment(module, &memory->elf.segments[i], bytes, size);
+    }
+    /* It lies within one of those that are written. */
+    const Elf64_Phdr *dynamic = elf_image_find_segment(&memory->elf, PT_DYNAMIC);
+    if (dynamic)
+        read_segment(module, dynamic, bytes, size);
+    return any;
+}
+
+static void take_image_from_memory(struct module *module, const struct in_memory *memory)
+{
+    struct module_private *priv = module->priv;
+    memcpy(module->build_id, memory->build_id, memory->build_id_size);
+    module->build_id_size = memory->build_id_size;
+    uint64_t size = size_in_memory(module, memory);
     if (!memory->elf.segment_count || size > MEMORY_IMAGE_MAX)
         return;
-
     uint8_t *bytes = calloc(1, size);
-    if (!bytes)
-        return;
-    if (module->path[0] == '[') {
-        remote_read(priv->process, module->start, bytes, size);
-    } else {
-        memcpy(bytes, memory->head.bytes, memory->head.size);
-        for (size_t i = 0; i < memory->elf.segment_count; i++) {
-            const Elf64_Phdr *segment = &memory->elf.segments[i];
-            if (segment->p_type == PT_LOAD && segment->p_offset <= size &&
-                segment->p_filesz <= size - segment->p_offset)
-                remote_read(priv->process, module->bias + segment->p_vaddr,
-                            bytes + segment->p_offset, segment->p_filesz);
-        }
-    }
     struct elf_image elf;
-    if (!elf_image_init(&elf, bytes, size)) {
+    if (!bytes || !read_image(module, memory, bytes, size) || !elf_image_init(&elf, bytes, size)) {
         free(bytes);
         return;
     }
@@ -251,8 +295,6 @@ static void take_image_from_memory(struct module *module, const struct in_memory
     module->image = bytes;
     module->image_size = size;
     module->from_memory = true;
-    memcpy(module->build_id, memory->build_id, memory->build_id_size);
-    module->build_id_size = memory->build_id_size;
 }
 
 /*
@@ -309,13 +351,16 @@ void module_file_open(struct module *module)
     if (module->path[0] == '/') {
         module->file_state = open_at_path(module, &memory);
         if (module->fd < 0 && !try_file(module, open_executable(module), true, &memory) &&
-            !try_file(module, open_map_file(module), true, &memory))
-            try_file(module, open(module->path, OPEN_FLAGS), false, &memory);
+            !try_file(module, open_map_file(module), true, &memory) &&
+            !try_file(module, open(module->path, OPEN_FLAGS), false, &memory))
+            try_file(module, module_recall_file(module), true, &memory);
     }
     if (module->fd < 0)
         take_image_from_memory(module, &memory);
     else if (!memory.elf.segment_count)
         bias_from_file(module);
+    if (!module_recall_state(module, &module->file_state))
+        module_keep_file(module);
     in_memory_deinit(&memory);
 }
 

@@ -1,5 +1,5 @@
 /* What the files that make up a module share: module.c, module_file.c, debug_file.c,
-   mini_debug.c, symbol_index.c, cfi.c. Nobody else includes this. */
+   mini_debug.c, module_saved.c, symbol_index.c, cfi.c. Nobody else includes this. */
 #ifndef INJECTOR_MODULE_PRIVATE_H
 #define INJECTOR_MODULE_PRIVATE_H
 
@@ -43,6 +43,14 @@ struct module_private {
 void module_file_open(struct module *module);
 void module_file_close(struct module *module);
 bool module_file_changed(const struct module *module);
+
+/* module_saved.c: keeps in the recording of a target what became of the file, and one that is gone
+   from its path as a whole. */
+void module_keep_file(const struct module *module);
+/* Of a saved target: a descriptor of the file that was kept, or -1. */
+int module_recall_file(const struct module *module);
+/* Of a saved target: what became of the file where it was saved; false: nothing is known. */
+bool module_recall_state(const struct module *module, enum file_state *ret);
 
 /* debug_file.c: finds `debug`; once. */
 void debug_file_find(struct module *module);

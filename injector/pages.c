@@ -55,7 +55,7 @@ struct page *page_table_get(struct page_table *table, const struct process *proc
     entry->page.fresh = true;
     entry->page.live = false;
     entry->page.reader = 0;
-    entry->page.size = remote_read(process, address, entry->page.bytes, PAGE_CACHE_BYTES);
+    entry->page.size = remote_peek(process, address, entry->page.bytes, PAGE_CACHE_BYTES);
     if (!keep)
         return &entry->page;
     HASH_ADD(hh, table->entries, page.address, sizeof(entry->page.address), entry);

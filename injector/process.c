@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "injector/process_private.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -188,7 +189,7 @@ static pid_t find_live_tid(const struct process *process)
 bool process_alive(const struct process *process)
 {
     /* proc_fd stands for this very process: after its end it answers ESRCH, whoever has the pid. */
-    return find_live_tid(process) != 0;
+    return process->saved || find_live_tid(process) != 0;
 }
 
 struct error *process_check_alive(const struct process *process)
@@ -232,19 +233,23 @@ static bool task_path(const struct process *process, pid_t tid, const char *name
 int process_open_file(const struct process *process, pid_t tid, const char *name, int flags)
 {
     char path[TASK_PATH_MAX];
+    if (process->saved) {
+        errno = ENOENT;
+        return -1;
+    }
     if (!task_path(process, tid, name, path))
         return -1;
     return openat(process->task_fd, path, flags | O_CLOEXEC);
 }
 
-ssize_t process_read_file(const struct process *process, pid_t tid, const char *name, char **ret)
+ssize_t live_read_file(const struct process *process, pid_t tid, const char *name, char **ret)
 {
     CLEANUP_CLOSE int fd = process_open_file(process, tid, name, O_RDONLY);
     return fd < 0 ? -1 : read_all(fd, ret);
 }
 
-ssize_t process_read_link(const struct process *process, pid_t tid, const char *name, char *buffer,
-                          size_t size)
+ssize_t live_read_link(const struct process *process, pid_t tid, const char *name, char *buffer,
+                       size_t size)
 {
     char path[TASK_PATH_MAX];
     if (!task_path(process, tid, name, path))
@@ -255,10 +260,9 @@ ssize_t process_read_link(const struct process *process, pid_t tid, const char *
     return length;
 }
 
-ssize_t process_read_system_file(const struct process *process, const char *name, char **ret)
+ssize_t live_read_system_file(const char *name, char **ret)
 {
     char path[sizeof("/proc/") + NAME_MAX];
-    (void)process; /* where the target's answers come from is its business */
     snprintf(path, sizeof(path), "/proc/%s", name);
     return read_file_at(AT_FDCWD, path, ret);
 }
@@ -438,6 +442,7 @@ void process_close(struct process *process)
 {
     if (!process)
         return;
+    recording_destroy(process->recording);
     if (process->pid_fd >= 0)
         close(process->pid_fd);
     if (process->task_fd >= 0)

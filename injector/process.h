@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
+
+struct recording;
 
 struct process {
     pid_t pid;           /* as seen from our pid namespace: the thread group id */
@@ -25,6 +28,10 @@ struct process {
     bool is_64bit;       /* ELF class of the executable, where it could be read */
     char *executable;    /* link text of /proc/PID/exe, " (deleted)" included; never NULL */
     char name[64];       /* comm of the leader */
+
+    struct recording *recording; /* what it answers is kept here; or NULL */
+    bool saved;                  /* it is not there: the recording answers in its place, and no
+                                    descriptor is open (snapshot_file.h) */
 };
 
 /*
@@ -42,7 +49,14 @@ void process_cleanup(struct process **process);
  */
 struct error *process_refresh(struct process *process) MUST_CHECK;
 
-/* True while this very process (not a later one with its pid) has a living thread. */
+/*
+ * From now on what the functions below answer is kept, for snapshot_file_write: what is read of
+ * memory, files and links, but no descriptor of process_open_file. Released by process_close.
+ */
+struct error *process_record(struct process *process) MUST_CHECK;
+
+/* True while this very process (not a later one with its pid) has a living thread; always of a
+   saved one. */
 bool process_alive(const struct process *process);
 
 /* NULL when alive; otherwise the ERROR_NO_PROCESS that says it ended. */
@@ -71,7 +85,7 @@ struct error *process_threads(const struct process *process, pid_t **ret, size_t
 
 /*
  * openat(2) below /proc/PID/task/TID (tid 0: live_tid), O_CLOEXEC added. Returns a descriptor, or
- * -1 with errno.
+ * -1 with errno; of a saved process always ENOENT.
  */
 int process_open_file(const struct process *process, pid_t tid, const char *name, int flags);
 
@@ -93,6 +107,12 @@ ssize_t process_read_link(const struct process *process, pid_t tid, const char *
  * "123/comm" of another process. As process_read_file.
  */
 ssize_t process_read_system_file(const struct process *process, const char *name, char **ret);
+
+/*
+ * The time of a clock of clock_gettime(2) now. False: the target counts that clock from another
+ * moment than we do (time_namespaces(7)), or there is none.
+ */
+bool process_clock(const struct process *process, clockid_t clock, struct timespec *ret);
 
 /* The value of a field of /proc/PID/task/TID/status ("TracerPid", "State", ...), copied without its
    leading blanks; false when it is not there. */
@@ -117,6 +137,14 @@ struct remote_range {
     size_t got;
 };
 void remote_read_ranges(const struct process *process, struct remote_range *ranges, size_t count);
+
+/*
+ * The same for reads that fetch more than is needed: of them a recording keeps only what
+ * remote_keep is told, so that what nobody asked for is never saved.
+ */
+void remote_peek_ranges(const struct process *process, struct remote_range *ranges, size_t count);
+size_t remote_peek(const struct process *process, uint64_t address, void *buffer, size_t size);
+void remote_keep(const struct process *process, uint64_t address, const void *bytes, size_t size);
 
 /* A NUL-terminated string of at most size - 1 bytes; false when it is unreadable or longer. */
 bool remote_read_string(const struct process *process, uint64_t address, char *buffer, size_t size);

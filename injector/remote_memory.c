@@ -1,5 +1,5 @@
 /* The part of process.h that reads target memory. */
-#include "injector/process.h"
+#include "injector/process_private.h"
 
 #include "injector/cleanup.h"
 
@@ -61,7 +61,7 @@ static size_t credit(struct remote_range *ranges, size_t count, size_t copied)
     return count;
 }
 
-void remote_read_ranges(const struct process *process, struct remote_range *ranges, size_t count)
+void live_read_ranges(const struct process *process, struct remote_range *ranges, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         ranges[i].got = 0;
@@ -86,13 +86,6 @@ void remote_read_ranges(const struct process *process, struct remote_range *rang
     }
 }
 
-size_t remote_read(const struct process *process, uint64_t address, void *buffer, size_t size)
-{
-    struct remote_range range = {.address = address, .buffer = buffer, .size = size};
-    remote_read_ranges(process, &range, 1);
-    return range.got;
-}
-
 bool remote_read_string(const struct process *process, uint64_t address, char *buffer, size_t size)
 {
     /* Page by page: most strings are short, and what lies behind one may not be readable. */
@@ -100,8 +93,15 @@ bool remote_read_string(const struct process *process, uint64_t address, char *b
         size_t chunk = PAGE_BYTES - (address + length) % PAGE_BYTES;
         if (chunk > size - length)
             chunk = size - length;
-        size_t got = remote_read(process, address + length, buffer + length, chunk);
-        if (memchr(buffer + length, '\0', got))
+        size_t got = process->saved
+                         ? remote_read(process, address + length, buffer + length, chunk)
+                         : remote_peek(process, address + length, buffer + length, chunk);
+        const char *end = memchr(buffer + length, '\0', got);
+        /* Nobody asked for what lies behind the string. */
+        if (end)
+            got = (size_t)(end - (buffer + length)) + 1;
+        keep_memory_answer(process, address + length, chunk, buffer + length, got);
+        if (end)
             return true;
         length += got;
         if (got < chunk)

@@ -4,6 +4,8 @@
 #include "injector/cleanup.h"
 #include "injector/look.h"
 #include "injector/pages.h"
+#include "injector/recording.h"
+#include "injector/snapshot_code.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -192,7 +194,7 @@ static struct error *copy_sleeping_stacks(struct snapshot *snapshot, struct work
         ranges[used] = (struct remote_range){range.start, range.bytes, range.size, 0};
         owners[used++] = i;
     }
-    remote_read_ranges(snapshot->process, ranges, used);
+    remote_peek_ranges(snapshot->process, ranges, used);
     for (size_t j = 0; j < used; j++)
         snapshot->threads[owners[j]].stack.size = ranges[j].got;
     return NULL;
@@ -521,6 +523,26 @@ static struct error *list_threads(struct snapshot *snapshot)
     return NULL;
 }
 
+/* The one that a saved target comes with. */
+static struct error *recall(struct process *process, struct snapshot **ret)
+{
+    const struct question question = {.kind = QUESTION_SNAPSHOT};
+    struct answer answer;
+    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
+    struct error *error = create(process, &snapshot);
+    if (error)
+        return error;
+    if (!recording_last(process->recording, &question, &answer))
+        return error_create(ERROR_PARTIAL, 0, "the file holds no snapshot");
+    struct byte_reader reader = {.at = answer.bytes, .left = answer.size};
+    error = snapshot_decode(&reader, snapshot);
+    if (error)
+        return error;
+    *ret = snapshot;
+    snapshot = NULL;
+    return NULL;
+}
+
 struct error *snapshot_take(struct process *process, const struct snapshot_options *options,
                             struct snapshot **ret)
 {
@@ -529,6 +551,8 @@ struct error *snapshot_take(struct process *process, const struct snapshot_optio
                             "process %d (%s) is a 32-bit program: this manhole-attach looks only "
                             "into %s ones",
                             process->pid, process->name, arch_name);
+    if (process->saved)
+        return recall(process, ret);
     struct error *error = process_check_access(process);
     if (error)
         return error;
@@ -552,6 +576,9 @@ struct error *snapshot_take(struct process *process, const struct snapshot_optio
     if (!snapshot->thread_count)
         return error_create(ERROR_NO_PROCESS, ESRCH, "process %d (%s) has ended", process->pid,
                             process->name);
+    /* What was read so far is in the snapshot. */
+    if (process->recording)
+        recording_clear(process->recording);
     *ret = snapshot;
     snapshot = NULL;
     return NULL;
@@ -583,7 +610,7 @@ struct error *snapshot_pause_threads(struct snapshot *snapshot,
                                      const struct snapshot_options *options, const size_t *indices,
                                      size_t count)
 {
-    if (!count)
+    if (!count || snapshot->process->saved)
         return NULL;
     struct burst burst = {0};
     struct error *error = run_burst(snapshot, options, indices, count, false, &burst);
@@ -634,7 +661,7 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
         if (!thread->stack.bytes)
             return error_no_memory();
         thread->stack.size =
-            remote_read(process, thread->stack.start, thread->stack.bytes, thread->stack.size);
+            remote_peek(process, thread->stack.start, thread->stack.bytes, thread->stack.size);
     }
     *ret = snapshot;
     snapshot = NULL;
@@ -674,6 +701,12 @@ bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_
 
 /* --- Reading. --- */
 
+static bool is_written(const struct snapshot *snapshot, uint64_t address)
+{
+    const struct mapping *mapping = maps_find(snapshot->maps, address);
+    return !mapping || mapping->writable;
+}
+
 /*
  * May this page, read after the copy, be newer than what the thread saw? Not if it is never
  * written, nor while the thread is held, nor if it has slept on to this moment.
@@ -683,8 +716,7 @@ static bool may_be_newer(struct snapshot *snapshot, const struct thread_snapshot
 {
     if (snapshot->pages->held)
         return false;
-    const struct mapping *mapping = maps_find(snapshot->maps, page->address);
-    if (mapping && !mapping->writable)
+    if (!is_written(snapshot, page->address))
         return false;
     return thread->how != THREAD_BLOCKED ||
            !look_proves_sleep(snapshot->process,
@@ -695,8 +727,15 @@ static bool may_be_newer(struct snapshot *snapshot, const struct thread_snapshot
 static size_t read_from_page(struct snapshot *snapshot, const struct thread_snapshot *thread,
                              uint64_t address, void *buffer, size_t size, bool *live)
 {
-    struct page *page = page_table_get(snapshot->pages->table, snapshot->process, address);
     size_t offset = address % PAGE_CACHE_BYTES;
+    /* Of a saved target no whole pages are there; unwind_thread knows whether it slept on. */
+    if (snapshot->process->saved) {
+        if (live && is_written(snapshot, address))
+            *live = true;
+        return remote_peek(snapshot->process, address, buffer,
+                           smaller(size, PAGE_CACHE_BYTES - offset));
+    }
+    struct page *page = page_table_get(snapshot->pages->table, snapshot->process, address);
     if (!page || page->size <= offset)
         return 0;
     if (page->fresh || page->reader != thread->tid) {

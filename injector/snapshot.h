@@ -71,8 +71,9 @@ struct snapshot_options {
 };
 
 /*
- * Takes a snapshot. Errors: ERROR_NO_PROCESS, ERROR_NOT_PERMITTED (explained). A thread that cannot
- * be read is no error: it is THREAD_UNREADABLE.
+ * Takes a snapshot; of a saved target, gives the one that was saved. Errors: ERROR_NO_PROCESS,
+ * ERROR_NOT_PERMITTED (explained). A thread that cannot be read is no error: it is
+ * THREAD_UNREADABLE.
  */
 struct error *snapshot_take(struct process *process, const struct snapshot_options *options,
                             struct snapshot **ret) MUST_CHECK;
@@ -83,7 +84,7 @@ void snapshot_cleanup(struct snapshot **snapshot);
 /*
  * Stops the listed threads (indices into threads[]) in one more burst and replaces their registers
  * and stacks: for threads whose unwinding met a register that the kernel does not show of a
- * blocked one. Adds to threads_paused and pause_us.
+ * blocked one. Adds to threads_paused and pause_us. Of a saved target it does nothing.
  */
 struct error *snapshot_pause_threads(struct snapshot *snapshot,
                                      const struct snapshot_options *options, const size_t *indices,
@@ -110,7 +111,8 @@ bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_
  * Target memory as `thread` saw it: from its slice, and where that ends (a second stack, a deep
  * one, the heap) read live and kept. `live` (may be NULL) is set to true when a live read of a
  * thread that is not asleep any more was needed: such bytes may be newer than the registers.
- * Returns the number of bytes copied, as remote_read does.
+ * Returns the number of bytes copied, as remote_read does. What is read live is not kept in a
+ * recording unless remote_keep is told.
  */
 size_t snapshot_read(struct snapshot *snapshot, const struct thread_snapshot *thread,
                      uint64_t address, void *buffer, size_t size, bool *live);

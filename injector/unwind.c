@@ -80,8 +80,12 @@ static bool read_code(struct unwinder *unwinder, const struct thread_snapshot *t
                       uint64_t address, uint8_t *buffer, size_t size)
 {
     struct module *module = modules_find(unwinder->modules, address);
-    return (module && module_code_at(module, address, buffer, size)) ||
-           snapshot_read(unwinder->snapshot, thread, address, buffer, size, NULL) == size;
+    if (module && module_code_at(module, address, buffer, size))
+        return true;
+    if (snapshot_read(unwinder->snapshot, thread, address, buffer, size, NULL) != size)
+        return false;
+    remote_keep(unwinder->snapshot->process, address, buffer, size);
+    return true;
 }
 
 static void find_facts(struct unwinder *unwinder, const struct thread_snapshot *thread, uint64_t pc,
@@ -317,9 +321,15 @@ static struct error *unwind(struct unwinder *unwinder, const struct thread_snaps
     }
     struct error *error = walk_out(&walk, rules, parked, max_frames, ret);
     ret->live = walk.live;
-    if (error)
+    if (error) {
         stack_deinit(ret);
-    return error;
+        return error;
+    }
+    if (rules == UNWIND_ALL_RULES) {
+        stack_keep(unwinder->snapshot->process, thread, ret);
+        stack_recall(unwinder, thread, max_frames, ret);
+    }
+    return NULL;
 }
 
 struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snapshot *thread,

@@ -53,6 +53,7 @@ struct stack {
     enum unwind_end end;
     const char *reason; /* static text, or NULL */
     bool live;          /* bytes newer than the registers were used (snapshot_read) */
+    bool saved;         /* of a saved target, a file of which is not here: as found there */
 };
 
 void stack_deinit(struct stack *stack);

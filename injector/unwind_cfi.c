@@ -47,8 +47,11 @@ bool walk_read(struct walk *walk, uint64_t address, void *buffer, size_t size)
     struct module *module = modules_find(walk->unwinder->modules, address);
     if (module && module_code_at(module, address, buffer, size))
         return true;
-    return snapshot_read(walk->unwinder->snapshot, walk->thread, address, buffer, size,
-                         &walk->live) == size;
+    struct snapshot *snapshot = walk->unwinder->snapshot;
+    if (snapshot_read(snapshot, walk->thread, address, buffer, size, &walk->live) != size)
+        return false;
+    remote_keep(snapshot->process, address, buffer, size);
+    return true;
 }
 
 static bool read_synthetic(struct walk *walk, uint64_t address, unw_word_t *ret)

@@ -1,6 +1,6 @@
 /* What the files that make up the unwinder share: unwind.c (the walk), unwind_cfi.c (libunwind over
-   the snapshot), unwind_go.c (Go's own tables), unwind_rules.c (what follows where tables end).
-   Nobody else includes this. */
+   the snapshot), unwind_go.c (Go's own tables), unwind_rules.c (what follows where tables end),
+   unwind_saved.c (stacks found where a target was saved). Nobody else includes this. */
 #ifndef INJECTOR_UNWIND_PRIVATE_H
 #define INJECTOR_UNWIND_PRIVATE_H
 
@@ -86,6 +86,17 @@ enum step walk_step_cfi(struct walk *walk, bool signal_return);
  */
 enum step walk_step_go(struct walk *walk, const struct frame *frame, bool innermost,
                        bool *injected);
+
+/* Keeps the stack in the recording of the target, if it has one. */
+void stack_keep(const struct process *process, const struct thread_snapshot *thread,
+                const struct stack *stack);
+
+/*
+ * Of a saved target: adds to the stack what is known of it from there, or replaces it where files
+ * are missing that were there.
+ */
+void stack_recall(struct unwinder *unwinder, const struct thread_snapshot *thread,
+                  size_t max_frames, struct stack *stack);
 
 struct error *unwinder_create_spaces(struct unwinder *unwinder) MUST_CHECK;
 

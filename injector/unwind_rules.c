@@ -135,6 +135,7 @@ static bool step_scan(struct walk *walk, const struct registers *from, bool call
     size_t count = snapshot_read(walk->unwinder->snapshot, walk->thread, start, words,
                                  sizeof(words), &walk->live) /
                    sizeof(words[0]);
+    remote_keep(walk->unwinder->snapshot->process, start, words, count * sizeof(words[0]));
     size_t found = count;
     for (size_t i = 0; i < count; i++) {
         bool certain;

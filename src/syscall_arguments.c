@@ -85,22 +85,12 @@ static const char *clock_name(int clock)
     return clocks[clock];
 }
 
-/* Whether the target counts its monotonic clocks from where we do (time_namespaces(7)). */
-static bool shares_our_clocks(const struct process *process)
-{
-    char ours[64], theirs[64];
-    ssize_t our_length = readlink("/proc/self/ns/time", ours, sizeof(ours));
-    ssize_t their_length = process_read_link(process, 0, "ns/time", theirs, sizeof(theirs));
-    if (our_length < 0)
-        return true; /* a kernel without them */
-    return our_length == their_length && memcmp(ours, theirs, (size_t)our_length) == 0;
-}
-
 /* ", in 5 s" from now, or ", 5 s ago". */
-static void add_distance(struct text *text, int clock, const int64_t moment[2])
+static void add_distance(struct text *text, const struct process *process, int clock,
+                         const int64_t moment[2])
 {
     struct timespec now;
-    if (clock_gettime(clock, &now) != 0 || moment[0] > INT32_MAX * INT64_C(2))
+    if (moment[0] > INT32_MAX * INT64_C(2) || !process_clock(process, clock, &now))
         return;
     int64_t left = (moment[0] - now.tv_sec) * INT64_C(1000000000) + moment[1] - now.tv_nsec;
     int64_t distance = left < 0 ? -left : left;
@@ -133,9 +123,8 @@ static void add_moment(struct text *text, const struct process *process, uint64_
     else
         text_add(text, "until %s %" PRId64 ".%03d s", name ? name : "clock ?", value[0],
                  (int)(value[1] / 1000000));
-    if (clock == CLOCK_REALTIME ||
-        ((clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME) && shares_our_clocks(process)))
-        add_distance(text, clock, value);
+    if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME)
+        add_distance(text, process, clock, value);
 }
 
 static void add_signal(struct text *text, int number)
