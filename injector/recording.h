@@ -26,6 +26,7 @@ enum question_kind {
     QUESTION_FILE_BYTES = 8,  /* the file mapped from address NUMBER on: one that is gone */
     QUESTION_CODE_NAME = 9,   /* what covers the code at address NUMBER: code_name.h */
     QUESTION_FILE_STATE = 10, /* what became of the file mapped from NUMBER on: module.h */
+    QUESTION_ASLEEP = 11, /* whether thread NUMBER sleeps as it did: one byte; `size`: who asks */
 };
 
 struct question {

@@ -680,7 +680,7 @@ static bool shows_same_call(const struct thread_snapshot *a, const struct thread
            !memcmp(a->syscall_arguments, b->syscall_arguments, sizeof(a->syscall_arguments));
 }
 
-bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread)
+static bool begin_watch(struct snapshot *snapshot, const struct thread_snapshot *thread)
 {
     struct look *look = &snapshot->pages->looks[thread - snapshot->threads];
     struct thread_snapshot now = {0};
@@ -693,10 +693,41 @@ bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thr
     return false;
 }
 
+/* Both questions have their answers in a recording: `size` tells them apart. */
+enum { ASKED_TO_WATCH = 0, ASKED_AGAIN = 1 };
+
+static bool recall_sleep(const struct snapshot *snapshot, const struct question *question)
+{
+    struct answer answer;
+    return recording_next(snapshot->process->recording, question, &answer) && answer.size == 1 &&
+           answer.bytes[0];
+}
+
+static bool keep_sleep(const struct snapshot *snapshot, const struct question *question,
+                       bool asleep)
+{
+    const uint8_t byte = asleep;
+    if (snapshot->process->recording)
+        recording_add(snapshot->process->recording, question, 0, &byte, sizeof(byte));
+    return asleep;
+}
+
+bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread)
+{
+    const struct question question = {QUESTION_ASLEEP, (uint64_t)thread->tid, ASKED_TO_WATCH, NULL};
+    if (snapshot->process->saved)
+        return recall_sleep(snapshot, &question);
+    return keep_sleep(snapshot, &question, begin_watch(snapshot, thread));
+}
+
 bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread)
 {
-    return look_proves_sleep(snapshot->process,
-                             &snapshot->pages->looks[thread - snapshot->threads]);
+    const struct question question = {QUESTION_ASLEEP, (uint64_t)thread->tid, ASKED_AGAIN, NULL};
+    if (snapshot->process->saved)
+        return recall_sleep(snapshot, &question);
+    return keep_sleep(
+        snapshot, &question,
+        look_proves_sleep(snapshot->process, &snapshot->pages->looks[thread - snapshot->threads]));
 }
 
 /* --- Reading. --- */

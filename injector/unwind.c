@@ -321,21 +321,20 @@ static struct error *unwind(struct unwinder *unwinder, const struct thread_snaps
     }
     struct error *error = walk_out(&walk, rules, parked, max_frames, ret);
     ret->live = walk.live;
-    if (error) {
+    if (error)
         stack_deinit(ret);
-        return error;
-    }
-    if (rules == UNWIND_ALL_RULES) {
-        stack_keep(unwinder->snapshot->process, thread, ret);
-        stack_recall(unwinder, thread, max_frames, ret);
-    }
-    return NULL;
+    return error;
 }
 
 struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snapshot *thread,
                             enum unwind_rules rules, size_t max_frames, struct stack *ret)
 {
-    return unwind(unwinder, thread, rules, false, max_frames, ret);
+    struct error *error = unwind(unwinder, thread, rules, false, max_frames, ret);
+    if (!error && rules == UNWIND_ALL_RULES) {
+        stack_keep(unwinder->snapshot->process, thread, ret);
+        stack_recall(unwinder, thread, max_frames, ret);
+    }
+    return error;
 }
 
 struct error *unwind_parked(struct unwinder *unwinder, const struct thread_snapshot *parked,

@@ -5,6 +5,7 @@
 #include "src/output.h"
 #include "src/profile.h"
 #include "src/sampler.h"
+#include "src/save.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@ struct page {
     const struct dump_options *options;
     struct output output;
     bool colour;
-    bool any; /* something stands on it */
+    bool any;            /* something stands on it */
+    struct output saved; /* --save; path NULL: nothing is */
 };
 
 static struct error *print_report(struct page *page, const struct report *report)
@@ -27,18 +29,29 @@ static struct error *print_report(struct page *page, const struct report *report
     return NULL;
 }
 
+/* Who saves and asks for no form wants the file alone. */
+static bool is_shown(const struct dump_options *options)
+{
+    return !options->save || options->output || options->format_given;
+}
+
 static struct error *dump_process(pid_t pid, struct page *page, bool *partial)
 {
+    const struct dump_options *options = page->options;
     CLEANUP_PROCESS struct process *process = NULL;
-    struct error *error = process_open(pid, &process);
+    struct error *error = save_open_target(pid, options, &process);
     if (error)
         return error;
     CLEANUP_REPORT struct report *report = NULL;
-    error = report_create(process, page->options, NULL, &report);
+    error = report_create(process, options, NULL, &report);
     if (error)
         return error;
     *partial = report->partial;
-    return print_report(page, report);
+    if (is_shown(options))
+        error = print_report(page, report);
+    if (!error && options->save)
+        error = save_report(report, options, &page->saved);
+    return error;
 }
 
 /* One failed among several is "done in part"; where all failed alike the status says how. */
@@ -120,14 +133,41 @@ static int dump_samples(const struct options *options, struct page *page)
         status = combine(status, sampled[i].status, i == 0);
     error = is_profile(page->options) ? print_profile(sampled, options->target_count, page)
                                       : print_reports(sampled, options->target_count, page);
+    if (!error && options->dump.save && sampled[0].report)
+        error = save_report(sampled[0].report, &options->dump, &page->saved);
     sampler_destroy(sampled, options->target_count);
     return error ? message_error(error) : status;
 }
 
+static struct error *open_page(const struct dump_options *options, struct page *ret)
+{
+    *ret = (struct page){.options = options};
+    struct error *error = output_open(options->output, &ret->output);
+    if (error || !options->save)
+        return error;
+    error = output_open_private(options->save, &ret->saved);
+    if (error)
+        output_discard(&ret->output);
+    return error;
+}
+
+static struct error *close_page(struct page *page, bool *broken_pipe)
+{
+    struct error *error = NULL;
+    if (page->any && page->saved.path)
+        error = output_close(&page->saved, NULL);
+    /* Nothing to show: a file that stands there from before stays. */
+    if (page->any && !error)
+        return output_close(&page->output, broken_pipe);
+    output_discard(&page->output);
+    output_discard(&page->saved);
+    return error;
+}
+
 int dump_run(const struct options *options)
 {
-    struct page page = {.options = &options->dump};
-    struct error *error = output_open(options->dump.output, &page.output);
+    struct page page;
+    struct error *error = open_page(&options->dump, &page);
     if (error)
         return message_error(error);
     page.colour = !page.output.path && message_colour_wanted(STDOUT_FILENO);
@@ -136,13 +176,11 @@ int dump_run(const struct options *options)
     int status = options->dump.count > 1 || is_profile(&options->dump)
                      ? dump_samples(options, &page)
                      : dump_once(options, &page);
-    /* Nothing to show: a file that stands there from before stays. */
-    if (!page.any)
-        output_discard(&page.output);
-    else
-        error = output_close(&page.output, &broken_pipe);
+    error = close_page(&page, &broken_pipe);
     if (error)
         return message_error(error);
+    if (page.any && !is_shown(&options->dump))
+        message_note("saved in %s; 'manhole-attach --dump --load' shows it", options->dump.save);
     return broken_pipe ? ERROR_PARTIAL : status;
 }
 

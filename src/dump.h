@@ -31,6 +31,7 @@ struct report_thread {
     const char *reason; /* why the stack ends early, or NULL */
     bool live;
     const struct sample_thread *samples; /* NULL: it was looked at once; src/samples.h */
+    bool saved; /* the frames are those found where it was saved: a file of them is not here */
 };
 
 struct report_goroutine {

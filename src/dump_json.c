@@ -170,6 +170,7 @@ static json_object *thread_object(const struct report *report, const struct repo
     put(object, "live_reads", json_object_new_boolean(thread->live));
     if (thread->samples)
         put(object, "samples", json_thread_samples(thread->samples));
+    put(object, "frames_saved", json_object_new_boolean(thread->saved));
     return object;
 }
 

@@ -118,6 +118,8 @@ static int compare_alike(const struct fingerprint *x, const struct fingerprint *
     if (!order)
         order = compare_words(a->live, b->live);
     if (!order)
+        order = compare_words(a->saved, b->saved);
+    if (!order)
         order = text_samples_compare(a, b);
     if (!order)
         order = waits_compare(x->wait, y->wait);
@@ -495,6 +497,8 @@ static void print_group(const struct printer *printer, const struct group *group
     if (thread->live)
         text_remark(printer, "some of this was read after the thread went on: outer frames may be "
                              "newer than inner ones");
+    if (thread->saved)
+        text_remark(printer, "these frames were found where it was saved: not all files are here");
     if (thread->thread->problem)
         text_remark(printer, thread->thread->problem);
     fputc('\n', printer->out);

@@ -44,6 +44,8 @@ enum option_code {
     CODE_COUNT,
     CODE_INTERVAL,
     CODE_OUTPUT,
+    CODE_SAVE,
+    CODE_LOAD,
 
     CODE_INSTALL_OPTIONS,
     CODE_QUIET = CODE_INSTALL_OPTIONS,
@@ -75,6 +77,8 @@ static const struct option long_options[] = {
     {"max-frames", required_argument, NULL, CODE_MAX_FRAMES},
     {"count", required_argument, NULL, CODE_COUNT},
     {"interval", required_argument, NULL, CODE_INTERVAL},
+    {"save", required_argument, NULL, CODE_SAVE},
+    {"load", required_argument, NULL, CODE_LOAD},
     {"quiet", no_argument, NULL, CODE_QUIET},
     {"verbose-destination", required_argument, NULL, CODE_VERBOSE_DESTINATION},
     {"replace", no_argument, NULL, CODE_REPLACE},
@@ -90,6 +94,7 @@ static const struct option long_options[] = {
 struct given {
     int verb, dump_option, install_option, timeout, script;
     bool count, interval;
+    int live_option; /* of a dump: one that makes sense only with a process that is there */
 };
 
 static const char *option_name(int code)
@@ -243,10 +248,21 @@ static struct error *take_verb(int code, struct options *options, struct given *
     return NULL;
 }
 
+static struct error *take_file(int code, const char *value, const char **ret)
+{
+    *ret = value;
+    if (*value)
+        return NULL;
+    return error_create(ERROR_USAGE, 0, "%s%s: the name of the file is empty" TRY_HELP,
+                        code == CODE_OUTPUT ? "-" : "--",
+                        code == CODE_OUTPUT ? "o" : option_name(code));
+}
+
 static struct error *take_dump_option(int code, const char *value, struct dump_options *dump)
 {
     switch (code) {
     case CODE_FORMAT:
+        dump->format_given = true;
         return parse_format(value, &dump->format);
     case CODE_NO_INLINES:
         dump->no_inlines = true;
@@ -276,12 +292,19 @@ static struct error *take_dump_option(int code, const char *value, struct dump_o
         return parse_count(value, &dump->count);
     case CODE_INTERVAL:
         return parse_interval(value, &dump->interval_us);
+    case CODE_SAVE:
+        return take_file(code, value, &dump->save);
+    case CODE_LOAD:
+        return take_file(code, value, &dump->load);
     default:
-        dump->output = value;
-        if (*value)
-            return NULL;
-        return error_create(ERROR_USAGE, 0, "-o: the name of the file is empty" TRY_HELP);
+        return take_file(code, value, &dump->output);
     }
+}
+
+static bool is_live_option(int code)
+{
+    return code == CODE_FREEZE || code == CODE_MAX_PAUSE || code == CODE_COUNT ||
+           code == CODE_INTERVAL || code == CODE_SAVE;
 }
 
 static struct error *take_install_option(int code, const char *value,
@@ -316,6 +339,8 @@ static struct error *take_option(int code, const char *value, struct options *op
         given->dump_option = code;
         given->count |= code == CODE_COUNT;
         given->interval |= code == CODE_INTERVAL;
+        if (is_live_option(code))
+            given->live_option = code;
         return take_dump_option(code, value, &options->dump);
     }
     if (code < CODE_SCRIPTS) {
@@ -375,8 +400,20 @@ static struct error *parse_target(const char *text, struct target *ret)
     return NULL;
 }
 
+/* One without an id: the process is in the file. */
+static struct error *add_saved_target(struct options *options)
+{
+    options->targets = calloc(1, sizeof(*options->targets));
+    if (!options->targets)
+        return error_no_memory();
+    options->target_count = 1;
+    return NULL;
+}
+
 static struct error *parse_targets(int count, char **words, struct options *options)
 {
+    if (count == 0 && options->dump.load)
+        return add_saved_target(options);
     if (count == 0)
         return NULL;
     options->targets = calloc((size_t)count, sizeof(*options->targets));
@@ -388,6 +425,27 @@ static struct error *parse_targets(int count, char **words, struct options *opti
             return error;
         options->target_count++;
     }
+    return NULL;
+}
+
+/* A saved process takes the place of a live one. */
+static struct error *check_save_and_load(const struct options *options, const struct given *given)
+{
+    const struct dump_options *dump = &options->dump;
+    if (dump->save && options->target_count > 1)
+        return error_create(ERROR_USAGE, 0, "--save: one process id at a time" TRY_HELP);
+    if (dump->save && given->count)
+        return error_create(ERROR_USAGE, 0, "--save saves one look, not --count of them" TRY_HELP);
+    if (!dump->load)
+        return NULL;
+    if (options->target_count > 1 || options->targets[0].pid || options->targets[0].socket_path)
+        return error_create(ERROR_USAGE, 0,
+                            "--load takes no process id: the process is in the file" TRY_HELP);
+    if (given->live_option)
+        return error_create(
+            ERROR_USAGE, 0,
+            "--%s: nothing can be done to a process that was saved (--load)" TRY_HELP,
+            option_name(given->live_option));
     return NULL;
 }
 
@@ -478,6 +536,8 @@ static struct error *parse(int argc, char **argv, struct options *options)
     struct error *error = check_together(options, &given);
     if (!error)
         error = parse_targets(argc - optind, argv + optind, options);
+    if (!error)
+        error = check_save_and_load(options, &given);
     return error ? error : check_targets(options);
 }
 
@@ -521,6 +581,8 @@ void options_print_help(void)
         "  --format text|json|folded|speedscope|svg\n"
         "                         what to print (text); svg is a flame graph\n"
         "  -o FILE                write there instead of to standard output\n"
+        "  --save FILE            save what the dump is made from, to make it elsewhere\n"
+        "  --load FILE            instead of PID: the dump of what was saved\n"
         "  --all-threads-listed   show identical stacks one by one, do not group them\n"
         "  --no-inlines           leave out inlined functions\n"
         "  --no-source            leave out files and lines\n"

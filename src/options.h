@@ -40,6 +40,9 @@ struct dump_options {
     size_t count;          /* how many samples; default 1 */
     uint64_t interval_us;  /* from one to the next; default 100,000 */
     const char *output;    /* -o FILE, or NULL: standard output */
+    bool format_given;     /* --format was given, if only as what it is anyway */
+    const char *save;      /* --save FILE, or NULL */
+    const char *load;      /* --load FILE: instead of a process; or NULL */
 };
 
 struct install_options {
@@ -58,7 +61,7 @@ struct script {
 
 /* A target as the user named it. */
 struct target {
-    pid_t pid;               /* or 0: socket_path */
+    pid_t pid;               /* or 0: socket_path, or the process of --load */
     const char *socket_path; /* of a manhole somebody installed; contains a '/' */
 };
 

@@ -76,6 +76,13 @@ struct error *output_open(const char *path, struct output *ret)
     return error;
 }
 
+struct error *output_open_private(const char *path, struct output *ret)
+{
+    struct error *error = output_open(path, ret);
+    ret->private = true;
+    return error;
+}
+
 /* 0, or the errno of the first write that failed. */
 static int flush(FILE *file)
 {
@@ -134,7 +141,8 @@ static int put_in_place(const struct output *output)
     if (fd < 0)
         return errno;
     int errnum = write_all(fd, output->text, output->size);
-    if (!errnum)
+    /* mkostemp(3) has made it for us alone. */
+    if (!errnum && !output->private)
         errnum = take_over(fd, output->place);
     /* Some file systems say only now that the disk or a quota is full. */
     if (close(fd) != 0 && !errnum)

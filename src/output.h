@@ -19,6 +19,7 @@ struct output {
     char *place;      /* path without symbolic links; NULL: written to directly */
     char *text;       /* of open_memstream(3), when place is set */
     size_t size;
+    bool private; /* the file is for our user alone, whatever was there before */
 };
 
 /*
@@ -26,6 +27,9 @@ struct output {
  * a target may not be there to be looked at again.
  */
 struct error *output_open(const char *path, struct output *ret) MUST_CHECK;
+
+/* The same for what nobody else may read: a regular file gets the mode 0600. */
+struct error *output_open_private(const char *path, struct output *ret) MUST_CHECK;
 
 /*
  * Writes out what is buffered and puts the file in its place; after any error, also of an earlier

@@ -114,6 +114,7 @@ static struct error *name_all(struct report *report, const struct stack *stacks)
         thread->end = stacks[i].end;
         thread->reason = explain_end(&stacks[i]);
         thread->live = stacks[i].live;
+        thread->saved = stacks[i].saved;
         struct error *error = name_frames(report->symbols, &stacks[i], thread);
         if (error)
             return error;

@@ -3,6 +3,7 @@
 #include "injector/deadline.h"
 #include "src/message.h"
 #include "src/progress.h"
+#include "src/save.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -168,7 +169,8 @@ struct error *sampler_run(const struct options *options, struct sampled **ret)
     if (!sampled)
         return error_no_memory();
     for (size_t i = 0; i < options->target_count; i++) {
-        struct error *error = process_open(options->targets[i].pid, &sampled[i].process);
+        struct error *error =
+            save_open_target(options->targets[i].pid, &options->dump, &sampled[i].process);
         if (error)
             fail(&sampled[i], options, error);
     }

@@ -35,6 +35,7 @@ files_below() {
 ./opt/tools/lib/manhole-attach/libmanhole.so
 ./opt/tools/share/bash-completion/completions/manhole-attach
 ./opt/tools/share/man/man1/manhole-attach.1
+./opt/tools/share/man/man5/manhole-snapshot.5
 ./opt/tools/share/zsh/site-functions/_manhole-attach
 END
     make_in_build uninstall DESTDIR="$root" PREFIX=/opt/tools
@@ -64,8 +65,8 @@ END
     g++ -std=c++11 -pedantic -Wall -Wextra -Werror -I"$TOP" -fsyntax-only "$BATS_TEST_TMPDIR/user.cc"
 }
 
-@test "the manual page has no mistake that its formatter finds" {
-    run -0 mandoc -T lint -W warning "$TOP/man/manhole-attach.1"
+@test "the manual pages have no mistake that their formatter finds" {
+    run -0 mandoc -T lint -W warning "$TOP"/man/*
     assert_output ''
 }
 

@@ -25,7 +25,7 @@ usage_error() {
     ((${#lines[@]} <= 48))
     local option longest=0 line
     for option in dump install uninstall eval file check list format all-threads-listed no-inlines no-source \
-        raw-names max-frames freeze max-pause quiet verbose-destination replace socket-path timeout; do
+        raw-names max-frames freeze max-pause save load quiet verbose-destination replace socket-path timeout; do
         assert_output --partial "--$option"
     done
     for line in "${lines[@]}"; do
@@ -52,7 +52,7 @@ usage_error() {
 
 @test "an option that does not exist yet is refused as an unknown one" {
     local option
-    for option in --locals --save=f --load=f; do
+    for option in --locals; do
         usage_error "unknown option $option" --dump "$option" 1
     done
     for option in --no-patch-fork --activate-on=USR2 --oneshot-on=USR2 --no-thread --sigmask=USR1 \
@@ -60,6 +60,19 @@ usage_error() {
         usage_error "unknown option $option" "$option" 1
     done
     usage_error 'unknown' --dump --format pprof 1
+}
+
+@test "a saved process stands for no other one, and nothing is done to it" {
+    usage_error 'takes no process id' --dump --load f 1
+    usage_error '--freeze: nothing can be done' --dump --load f --freeze
+    usage_error '--max-pause: nothing can be done' --dump --load f --max-pause 5
+    usage_error '--save: nothing can be done' --dump --load f --save g
+    usage_error '--count: nothing can be done' --dump --load f --count 5
+    usage_error 'one look' --dump --save f --count 5 1
+    usage_error 'one process id at a time' --dump --save f 1 2
+    usage_error 'which process?' --dump --save f
+    usage_error '--load is an option of --dump' --load f
+    usage_error 'the name of the file is empty' --dump --load ''
 }
 
 @test "a missing or superfluous value is refused" {

@@ -22,8 +22,8 @@ _manhole_attach() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word verb=
     local verbs='--dump --install --uninstall --check --list --help --version'
     local scripts='--eval --file'
-    local dump='--format -o --all-threads-listed --no-inlines --no-source --raw-names --max-frames
-        --count --interval --freeze --max-pause'
+    local dump='--format -o --save --load --all-threads-listed --no-inlines --no-source --raw-names
+        --max-frames --count --interval --freeze --max-pause'
     local install='--quiet --verbose-destination --replace --socket-path --timeout'
     COMPREPLY=()
 
@@ -32,7 +32,7 @@ _manhole_attach() {
         mapfile -t COMPREPLY < <(compgen -W 'text json folded speedscope svg' -- "$current")
         return
         ;;
-    -o | --file | --socket-path | --verbose-destination)
+    -o | --save | --load | --file | --socket-path | --verbose-destination)
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
