@@ -5,8 +5,6 @@
 #include "src/message.h"
 #include "src/progress.h"
 
-#include <stdbool.h>
-
 /* The modules that frames are in: few, so that each frame is compared with those known so far. */
 static size_t collect(struct modules *modules, const struct stack *stacks, size_t count,
                       struct module **ret)
@@ -25,7 +23,8 @@ static size_t collect(struct modules *modules, const struct stack *stacks, size_
     return found;
 }
 
-void fetch_debug_files(struct modules *modules, const struct stack *stacks, size_t count)
+void fetch_debug_files(struct modules *modules, const struct stack *stacks, size_t count,
+                       bool show_progress)
 {
     if (!debug_server_wanted())
         return;
@@ -34,9 +33,12 @@ void fetch_debug_files(struct modules *modules, const struct stack *stacks, size
         return;
     size_t wanted_count = collect(modules, stacks, count, wanted);
     CLEANUP_PROGRESS struct progress *progress =
-        progress_start("manhole-attach: asking debuginfod for debug files");
-    for (size_t i = 0; i < wanted_count; i++)
+        show_progress ? progress_start("asking debuginfod for debug files") : NULL;
+    for (size_t i = 0; i < wanted_count; i++) {
+        progress_update(progress, "asking debuginfod for debug files, %zu of %zu", i + 1,
+                        wanted_count);
         module_fetch_debug_file(wanted[i]);
+    }
     progress_end(progress);
     progress = NULL;
     const char *problem = debug_server_problem();

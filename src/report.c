@@ -176,7 +176,8 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
         error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
     if (error)
         return error;
-    fetch_debug_files(report->modules, stacks, report->thread_count);
+    /* Samples have a progress line already. */
+    fetch_debug_files(report->modules, stacks, report->thread_count, options->count <= 1);
     error = name_all(report, stacks);
     if (!error)
         error = resolve_goroutines(report, options);
