@@ -167,20 +167,6 @@ static void sort_children(struct stack_tree *tree, struct tree_node *node)
     node->child = count ? tree->scratch[0] : NULL;
 }
 
-struct tree_node *stack_tree_root(struct stack_tree *tree)
-{
-    if (!tree->scratch) {
-        tree->scratch = calloc(HASH_COUNT(tree->entries) + 1, sizeof(tree->scratch[0]));
-        if (tree->scratch) { /* without memory they stay in the order of their discovery */
-            sort_children(tree, &tree->root);
-            struct entry *entry, *next;
-            HASH_ITER(hh, tree->entries, entry, next)
-            sort_children(tree, &entry->node);
-        }
-    }
-    return &tree->root;
-}
-
 struct tree_node *stack_tree_next(struct tree_node *node)
 {
     if (node->child)
@@ -188,4 +174,16 @@ struct tree_node *stack_tree_next(struct tree_node *node)
     while (node && !node->next)
         node = node->parent;
     return node ? node->next : NULL;
+}
+
+struct tree_node *stack_tree_root(struct stack_tree *tree)
+{
+    if (!tree->scratch) {
+        tree->scratch = calloc(HASH_COUNT(tree->entries) + 1, sizeof(tree->scratch[0]));
+        struct tree_node *node = tree->scratch ? &tree->root : NULL;
+        /* Without memory they stay in the order of their discovery. */
+        for (; node; node = stack_tree_next(node))
+            sort_children(tree, node);
+    }
+    return &tree->root;
 }

@@ -68,9 +68,8 @@ static void forget(struct symbols *symbols, struct resolved *resolved)
 
 static void destroy_resolved(struct symbols *symbols)
 {
-    struct resolved *resolved, *next;
-    HASH_ITER(hh, symbols->resolved, resolved, next)
-    forget(symbols, resolved);
+    while (symbols->resolved)
+        forget(symbols, symbols->resolved);
 }
 
 static void destroy_names(struct name **names)
@@ -87,9 +86,9 @@ static void destroy_names(struct name **names)
 
 void symbols_begin_look(struct symbols *symbols)
 {
-    struct resolved *resolved, *next;
-    HASH_ITER(hh, symbols->resolved, resolved, next)
-    {
+    struct resolved *next;
+    for (struct resolved *resolved = symbols->resolved; resolved; resolved = next) {
+        next = resolved->hh.next;
         if (!resolved->locations[resolved->count - 1].module)
             forget(symbols, resolved);
     }
