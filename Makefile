@@ -32,8 +32,8 @@ PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev lib
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang clang-format mandoc mawk bsdextrautils nodejs golang-1.19-go xz-utils \
-	debuginfod dwz
+	clang clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
+	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 

@@ -98,6 +98,24 @@ static void set_frame(struct registers *to, uint64_t pc, uint64_t sp)
     register_set(to, arch_sp, sp);
 }
 
+static bool is_made_code(struct walk *walk, uint64_t pc)
+{
+    return !modules_find(walk->unwinder->modules, pc) &&
+           unwinder_facts(walk->unwinder, walk->thread, pc)->executable;
+}
+
+/*
+ * Interpreters push return addresses that stand behind no call, and jump (HotSpot's template
+ * interpreter, invoke_return_entry). In code made at run time they are taken for what they are if
+ * the next frame pointer too leads outwards.
+ */
+static bool is_pushed_return(struct walk *walk, const struct registers *from,
+                             const uint64_t pair[2])
+{
+    return pair[0] > from->value[arch_fp] && is_made_code(walk, from->value[arch_pc]) &&
+           is_made_code(walk, pair[1]);
+}
+
 enum fp_result {
     FP_DONE,
     FP_NONE,
@@ -118,7 +136,7 @@ static enum fp_result step_fp(struct walk *walk, const struct registers *from, b
             maps_find(walk->unwinder->snapshot->maps, sp) ||
         !walk_read(walk, fp, pair, sizeof(pair)))
         return FP_NONE;
-    if (!is_return_address(walk, pair[1], 0, &certain))
+    if (!is_return_address(walk, pair[1], 0, &certain) && !is_pushed_return(walk, from, pair))
         return FP_NONE;
     set_frame(to, pair[1], fp + sizeof(pair));
     register_set(to, arch_fp, pair[0]);

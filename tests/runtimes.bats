@@ -53,7 +53,7 @@ made_frame() {
 }
 
 assert_unnamed() {
-    dump_json "$pid"
+    dump_json "$pid" $patience
     assert_equal "$(made_frame | jq -c '[.[] | .function, .jit]')" '[null,false]'
 }
 
@@ -146,12 +146,12 @@ callers_of_made() {
 
 @test "code that a program registered for debuggers has the name and the unwind table it gave" {
     start_jit registered
-    dump_json "$pid"
+    dump_json "$pid" $patience
     assert_equal "$(made_frame | jq -c '[.[] | .function, .function_offset, .jit, .how]')" \
         '["made_at_run_time","0xc",true,"cfi"]'
     run callers_of_made
     assert_output $'"main"\n"cfi"'
-    run -0 "$ATTACH" --dump "$pid"
+    run -0 "$ATTACH" --dump $patience "$pid"
     assert_line --regexp '^  #[0-9]+ +made_at_run_time\+0xc \(jit\)$'
 }
 
@@ -164,7 +164,7 @@ callers_of_made() {
 
 @test "a list for debuggers that leads round in circles or nowhere does no harm" {
     start_jit endless
-    dump_json "$pid"
+    dump_json "$pid" $patience
     assert_equal "$(made_frame | jq -r '.[0].function')" made_at_run_time
     start_jit broken
     assert_unnamed
@@ -303,4 +303,72 @@ runtime.goexit'
         assert_output '[]'
     done
     assert_equal "$(jq '[.goroutines[] | select(.frames | length > 3)] | length > 20' <<<"$document")" true
+}
+
+# --- Rust. ---
+
+# functions_of NAME: those of the frames of the thread with this name, one per line.
+functions_of() {
+    jq -r --arg name "$1" '.threads[] | select(.name == $name) | .frames[] | .function // "-"' <<<"$document"
+}
+
+# start_workers [RUSTC OPTIONS...]: $pid runs tests/runtimes/workers.rs.
+start_workers() {
+    local rustc=/usr/bin/rustc
+    [[ -x $rustc ]] || rustc=$(command -v rustc)
+    "$rustc" -O -g "$@" -o "$BATS_TEST_TMPDIR/workers" "$BATS_TEST_DIRNAME/runtimes/workers.rs"
+    start "$BATS_TEST_TMPDIR/workers"
+    dump_json "$pid"
+    assert_equal "$(jq -c '[.threads[] | .complete, .how] | unique' <<<"$document")" '[true,"blocked"]'
+}
+
+@test "a Rust program's threads show generic, inlined and trait functions, and a panic in progress" {
+    start_workers -C symbol-mangling-version=v0
+    run functions_of waits
+    assert_line 'workers::inlined_receive'
+    assert_line '<workers::Waits<u16> as workers::Work>::work'
+    assert_line 'workers::main::{closure#1}'
+    run functions_of panics
+    assert_line --regexp '^core::panicking::panic_bounds_check'
+    assert_line 'workers::fails'
+    run jq -r '.threads[].frames[] | select(.function == "workers::fails") | .file, .line' <<<"$document"
+    assert_line --regexp '/workers\.rs$'
+    assert_line 26
+}
+
+@test "Rust's older names are demangled too, without their hashes" {
+    start_workers
+    run functions_of waits
+    assert_line --regexp '^<workers::Waits<.*> as workers::Work>::work$'
+    run functions_of panics
+    assert_line 'workers::fails'
+    refute_line --regexp '17h[0-9a-f]{16}E|::h[0-9a-f]{16}$'
+}
+
+# --- Java. ---
+
+# start_java [OPTIONS...]: $pid computes in methods that are compiled and in its perf map by now.
+start_java() {
+    if command -v ecj >/dev/null; then
+        ecj -proc:none -17 -d "$BATS_TEST_TMPDIR" "$BATS_TEST_DIRNAME/runtimes/Busy.java"
+    else
+        javac -d "$BATS_TEST_TMPDIR" "$BATS_TEST_DIRNAME/runtimes/Busy.java"
+    fi
+    start_quietly "$(command -v java)" "$@" -cp "$BATS_TEST_TMPDIR" Busy
+    files+=("/tmp/perf-$pid.map")
+    wait_until 60 grep -qs '^ready' "$output_file"
+}
+
+@test "Java methods are named by the map that the JVM wrote, and stacks go on to their start" {
+    start_java -XX:+PreserveFramePointer
+    dump_json "$pid" $patience
+    run jq -r '.threads[].frames[] | select(.jit) | .function' <<<"$document"
+    assert_line --regexp 'Busy\.inner'
+    # The one that waits does so below the interpreter, which is labelled as what it is.
+    run functions_of waiter
+    assert_line Interpreter
+    assert_line --regexp '^JavaCalls::call_helper'
+    assert_line start_thread
+    assert_equal "$(jq -c '[.threads[] | .complete] | unique' <<<"$document")" '[true]'
+    assert_equal "$(jq -c '[.threads[].frames[] | select(.how == "scan")]' <<<"$document")" '[]'
 }
