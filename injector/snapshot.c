@@ -732,12 +732,6 @@ bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_
 
 /* --- Reading. --- */
 
-static bool is_written(const struct snapshot *snapshot, uint64_t address)
-{
-    const struct mapping *mapping = maps_find(snapshot->maps, address);
-    return !mapping || mapping->writable;
-}
-
 /*
  * May this page, read after the copy, be newer than what the thread saw? Not if it is never
  * written, nor while the thread is held, nor if it has slept on to this moment.
@@ -747,7 +741,8 @@ static bool may_be_newer(struct snapshot *snapshot, const struct thread_snapshot
 {
     if (snapshot->pages->held)
         return false;
-    if (!is_written(snapshot, page->address))
+    const struct mapping *mapping = maps_find(snapshot->maps, page->address);
+    if (mapping && !mapping->writable)
         return false;
     return thread->how != THREAD_BLOCKED ||
            !look_proves_sleep(snapshot->process,
@@ -759,13 +754,10 @@ static size_t read_from_page(struct snapshot *snapshot, const struct thread_snap
                              uint64_t address, void *buffer, size_t size, bool *live)
 {
     size_t offset = address % PAGE_CACHE_BYTES;
-    /* Of a saved target no whole pages are there; unwind_thread knows whether it slept on. */
-    if (snapshot->process->saved) {
-        if (live && is_written(snapshot, address))
-            *live = true;
+    /* Of a saved target no whole pages are there; unwind_thread knows whether it had slept on. */
+    if (snapshot->process->saved)
         return remote_peek(snapshot->process, address, buffer,
                            smaller(size, PAGE_CACHE_BYTES - offset));
-    }
     struct page *page = page_table_get(snapshot->pages->table, snapshot->process, address);
     if (!page || page->size <= offset)
         return 0;

@@ -56,7 +56,7 @@ void stack_recall(struct unwinder *unwinder, const struct thread_snapshot *threa
     if (!stack_decode(&reader, &kept))
         return;
     /* Whether the thread had gone on when something was read, only they knew there. */
-    stack->live = stack->live && kept.live;
+    stack->live = kept.live;
     if (!lacks_file(unwinder, &kept)) {
         stack_deinit(&kept);
         return;

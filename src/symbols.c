@@ -1,5 +1,6 @@
 #include "src/symbols.h"
 
+#include "injector/code_name.h"
 #include "injector/go_table.h"
 #include "injector/jit.h"
 #include "src/lines.h"
@@ -264,6 +265,14 @@ static bool find_registered(struct symbols *symbols, uint64_t address, struct lo
     return true;
 }
 
+/* For where the file is not: module_symbol gives it there. Names of symbols it keeps itself. */
+static void keep_name(const struct symbols *symbols, uint64_t address,
+                      const struct source_frame *frame)
+{
+    const struct code_name name = {.name = frame->name, .start = frame->start};
+    code_name_keep(symbols->modules->process, address, &name);
+}
+
 /* Fills resolved->locations from its key. False without memory. */
 static bool locate(struct symbols *symbols, struct resolved *resolved)
 {
@@ -293,6 +302,7 @@ static bool locate(struct symbols *symbols, struct resolved *resolved)
         physical->offset = pc - symbol.address;
     } else if (physical->function) {
         physical->offset = pc - frames[count - 1].start;
+        keep_name(symbols, lookup_pc, &frames[count - 1]);
     } else if (find_registered(symbols, lookup_pc, physical)) {
         physical->offset += pc - lookup_pc;
     }

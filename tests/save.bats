@@ -120,6 +120,18 @@ END
     assert_output --partial 'DEADLOCK: '
 }
 
+@test "code that a runtime made keeps the name that was registered for it, when the map is gone" {
+    start jit_code
+    local map=/tmp/perf-$pid.map code
+    code=$(sed -n 's/^ready \([0-9a-f]*\) .*/\1/p' "$output_file")
+    [[ ! -e $map ]] || fail "$map is there already"
+    echo "$code 15 made here" >"$map"
+    save_and_show text "$pid"
+    rm "$map"
+    assert_same text
+    run -0 grep -c 'made here+0x' "$saved.text"
+}
+
 @test "options of the dump apply to what is loaded" {
     start thread_shapes
     save_and_show text "$pid"
