@@ -21,6 +21,7 @@ const char *frame_how_name(enum frame_how how)
 void stack_deinit(struct stack *stack)
 {
     free(stack->frames);
+    free(stack->registers);
     *stack = (struct stack){0};
 }
 
@@ -67,6 +68,11 @@ void unwinder_destroy(struct unwinder *unwinder)
 void unwinder_cleanup(struct unwinder **unwinder)
 {
     unwinder_destroy(*unwinder);
+}
+
+void unwinder_keep_registers(struct unwinder *unwinder, bool keep)
+{
+    unwinder->keep_registers = keep;
 }
 
 void unwinder_prepare(struct unwinder *unwinder)
@@ -125,15 +131,36 @@ const struct pc_facts *unwinder_facts(struct unwinder *unwinder,
     return facts;
 }
 
-static struct error *append(struct stack *stack, size_t *capacity, const struct frame *frame)
+static bool grow(struct stack *stack, size_t capacity, bool with_registers)
 {
+    struct frame *frames = reallocarray(stack->frames, capacity, sizeof(*frames));
+    if (!frames)
+        return false;
+    stack->frames = frames;
+    if (!with_registers)
+        return true;
+    struct registers *registers =
+        reallocarray(stack->registers, capacity, sizeof(*stack->registers));
+    if (!registers)
+        return false;
+    stack->registers = registers;
+    return true;
+}
+
+/* Appends the frame that the cursor is on. */
+static struct error *append(struct walk *walk, struct stack *stack, size_t *capacity,
+                            const struct frame *frame)
+{
+    bool with_registers = walk->unwinder->keep_registers;
     if (stack->count == *capacity) {
         size_t larger = *capacity ? *capacity * 2 : 32;
-        struct frame *frames = realloc(stack->frames, larger * sizeof(*frames));
-        if (!frames)
+        if (!grow(stack, larger, with_registers))
             return error_no_memory();
-        stack->frames = frames;
         *capacity = larger;
+    }
+    if (with_registers) {
+        struct registers *registers = &stack->registers[stack->count];
+        walk_registers(walk, registers);
     }
     stack->frames[stack->count++] = *frame;
     return NULL;
@@ -281,7 +308,7 @@ static struct error *walk_out(struct walk *walk, enum unwind_rules rules, bool p
             finish(stack, UNWIND_LIMIT, NULL);
             return NULL;
         }
-        struct error *error = append(stack, &capacity, &frame);
+        struct error *error = append(walk, stack, &capacity, &frame);
         if (error)
             return error;
 

@@ -54,6 +54,8 @@ struct stack {
     const char *reason; /* static text, or NULL */
     bool live;          /* bytes newer than the registers were used (snapshot_read) */
     bool saved;         /* of a saved target, a file of which is not here: as found there */
+    /* Of each frame, those that are known in it: unwinder_keep_registers. NULL: not asked for. */
+    struct registers *registers;
 };
 
 void stack_deinit(struct stack *stack);
@@ -72,6 +74,12 @@ void unwinder_use(struct unwinder *unwinder, struct snapshot *snapshot);
 void unwinder_destroy(struct unwinder *unwinder);
 void unwinder_cleanup(struct unwinder **unwinder);
 #define CLEANUP_UNWINDER __attribute__((cleanup(unwinder_cleanup)))
+
+/*
+ * From now on stacks come with the registers of each frame, or without. What no table mentions
+ * counts as kept: of a caller only those of arch_kept_by_calls mean something.
+ */
+void unwinder_keep_registers(struct unwinder *unwinder, bool keep);
 
 enum unwind_rules {
     UNWIND_CFI_ONLY, /* for safety decisions: stop where the tables end */

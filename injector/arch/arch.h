@@ -22,9 +22,11 @@ struct registers {
 
 extern const unsigned arch_pc, arch_sp, arch_fp; /* DWARF numbers */
 extern const unsigned arch_register_count;
-extern const uint16_t arch_elf_machine; /* EM_... */
-extern const size_t arch_red_zone;      /* bytes below sp that belong to the function */
-extern const char *const arch_name;     /* as uname(2) says it */
+extern const uint64_t arch_kept_by_calls; /* bit i: a function returns with the value[i] it found */
+extern const uint64_t arch_set_by_syscall; /* ... a system call that returns changes value[i] */
+extern const uint16_t arch_elf_machine;    /* EM_... */
+extern const size_t arch_red_zone;         /* bytes below sp that belong to the function */
+extern const char *const arch_name;        /* as uname(2) says it */
 
 static inline bool register_known(const struct registers *registers, unsigned number)
 {

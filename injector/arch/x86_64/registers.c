@@ -38,6 +38,12 @@ const unsigned arch_pc = DWARF_RETURN_ADDRESS;
 const unsigned arch_sp = DWARF_RSP;
 const unsigned arch_fp = DWARF_RBP;
 const unsigned arch_register_count = DWARF_REGISTER_COUNT;
+/* ABI section 3.2.1; the stack pointer and the return address are those after the call. */
+const uint64_t arch_kept_by_calls = 1 << DWARF_RBX | 1 << DWARF_RBP | 1 << DWARF_RSP |
+                                    1 << DWARF_R12 | 1 << DWARF_R13 | 1 << DWARF_R14 |
+                                    1 << DWARF_R15 | 1 << DWARF_RETURN_ADDRESS;
+/* The result; and what the syscall instruction itself overwrites (AMD64 manual volume 3). */
+const uint64_t arch_set_by_syscall = 1 << DWARF_RAX | 1 << DWARF_RCX | 1 << DWARF_R11;
 const uint16_t arch_elf_machine = EM_X86_64;
 const size_t arch_red_zone = 128; /* ABI section 3.2.2 */
 const char *const arch_name = "x86_64";
