@@ -341,7 +341,12 @@ static struct error *run_burst(struct snapshot *snapshot, const struct snapshot_
     for (size_t j = 0; j < ret->count; j++) {
         const struct burst_thread *thread = &ret->threads[j];
         bool stopped = thread->outcome == BURST_STOPPED || thread->outcome == BURST_CUT;
-        snapshot->threads_paused += stopped && !thread->group_stopped;
+        if (!stopped || thread->group_stopped)
+            continue;
+        /* Those behind are newborn, and not of the snapshot yet. */
+        bool *before = j < count ? &snapshot->threads[indices[j]].paused : &(bool){false};
+        snapshot->threads_paused += !*before;
+        *before = true;
     }
     return NULL;
 }

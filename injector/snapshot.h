@@ -39,6 +39,7 @@ struct thread_snapshot {
     uint64_t
         runs; /* how often it was put on a processor in its life, before the look; 0: unknown */
     enum thread_how how;
+    bool paused;   /* stopped by us at least once, if only for a moment that was too short */
     char *problem; /* why it is racy or unreadable; NULL otherwise */
 
     bool in_syscall;
@@ -58,7 +59,7 @@ struct snapshot {
     size_t thread_count;
 
     size_t threads_paused; /* how many threads were stopped at all */
-    uint64_t pause_us;     /* from the first interrupt to the last release */
+    uint64_t pause_us;     /* from the first interrupt to the last release; of all bursts */
     bool pause_cut;        /* max_pause_us ended the burst before every thread had stopped */
 
     struct page_cache *pages; /* live reads behind the slices; private to snapshot.c */
