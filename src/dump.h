@@ -13,14 +13,16 @@
 #include "src/layout.h"
 #include "src/options.h"
 #include "src/symbols.h"
+#include "src/variables.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 struct report_frame {
-    struct frame frame;       /* of an inlined frame: the physical frame it is part of */
-    struct location location; /* names, file, line; src/symbols.h */
+    struct frame frame;             /* of an inlined frame: the physical frame it is part of */
+    struct location location;       /* names, file, line; src/symbols.h */
+    struct frame_variables *values; /* with --locals; NULL: none, or no debug information */
 };
 
 struct report_thread {
@@ -53,6 +55,13 @@ struct report {
     const struct samples *samples; /* NULL: one look; else this is the last of several */
     bool partial;                  /* a thread has no frames, and no zombie either: exit status 1 */
 };
+
+/*
+ * Names the frames of one thread (an index of threads[]) anew, after another unwinding. The values
+ * of the old ones are gone.
+ */
+struct error *report_name_thread(struct report *report, size_t index,
+                                 const struct stack *stack) MUST_CHECK;
 
 /*
  * Looks at a target and resolves everything; the target runs on by then. `before` is NULL, or the

@@ -37,6 +37,31 @@ static json_object *build_id(const struct module *module)
     return json_object_new_string_len(hex, (int)(2 * module->build_id_size));
 }
 
+static json_object *variable_object(const struct variable *variable)
+{
+    json_object *object = json_object_new_object();
+    put(object, "name", text(variable->name));
+    put(object, "type", text(variable->type));
+    put(object, "value", text(variable->value));
+    put(object, "live", json_object_new_boolean(variable->live));
+    return object;
+}
+
+/* Of --locals: frames without debug information have neither. */
+static void put_values(json_object *object, const struct frame_variables *values)
+{
+    if (!values)
+        return;
+    json_object *arguments = json_object_new_array(), *locals = json_object_new_array();
+    for (size_t i = 0; i < values->count; i++) {
+        const struct variable *variable = &values->variables[i];
+        json_object_array_add(variable->argument ? arguments : locals, variable_object(variable));
+    }
+    put(object, "arguments", arguments);
+    put(object, "locals", locals);
+    put(object, "locals_cut", json_object_new_boolean(values->cut));
+}
+
 static json_object *frame_object(const struct report_frame *frame)
 {
     const struct location *location = &frame->location;
@@ -57,6 +82,7 @@ static json_object *frame_object(const struct report_frame *frame)
     put(object, "inlined", json_object_new_boolean(location->inlined));
     put(object, "how", json_object_new_string(frame_how_name(frame->frame.how)));
     put(object, "signal_frame", json_object_new_boolean(frame->frame.signal_frame));
+    put_values(object, frame->values);
     return object;
 }
 

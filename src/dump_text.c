@@ -93,6 +93,8 @@ static int compare_frames(const struct report_thread *a, const struct report_thr
         order = compare_words(x->pc, y->pc);
         if (!order)
             order = compare_words(x->how, y->how);
+        if (!order)
+            order = variables_compare(a->frames[i].values, b->frames[i].values);
     }
     return order;
 }
@@ -490,8 +492,10 @@ static void print_group(const struct printer *printer, const struct group *group
     print_waits(printer, group);
 
     bool one_stack = text_samples_print(printer, thread);
-    for (size_t i = 0; one_stack && i < thread->frame_count; i++)
+    for (size_t i = 0; one_stack && i < thread->frame_count; i++) {
         text_frame(printer, i, &thread->frames[i]);
+        text_values(printer, thread->frames[i].values);
+    }
     if (thread->reason && one_stack)
         text_remark(printer, thread->reason);
     if (thread->live)
@@ -523,8 +527,12 @@ static void print_summary(const struct printer *printer)
 {
     const struct snapshot *snapshot = printer->report->snapshot;
     size_t count[THREAD_UNREADABLE + 1] = {0};
-    for (size_t i = 0; i < snapshot->thread_count; i++)
-        count[snapshot->threads[i].how]++;
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        const struct thread_snapshot *thread = &snapshot->threads[i];
+        /* Stopped in vain: what is known of it was read while it slept, but it was not spared. */
+        if (thread->how != THREAD_BLOCKED || !thread->paused)
+            count[thread->how]++;
+    }
     fprintf(printer->out,
             "paused %zu of %zu threads for %" PRIu64 " us; %zu blocked, not stopped; %zu racy",
             snapshot->threads_paused, snapshot->thread_count, snapshot->pause_us,

@@ -1,5 +1,6 @@
 /* What the files that make up the text form share: dump_text.c (a look), dump_text_samples.c (what
-   many looks add), dump_goroutines.c. Nobody else includes this. */
+   many looks add), dump_text_values.c (what --locals adds), dump_goroutines.c. Nobody else includes
+   this. */
 #ifndef SRC_DUMP_TEXT_PRIVATE_H
 #define SRC_DUMP_TEXT_PRIVATE_H
 
@@ -34,6 +35,9 @@ void text_head(const struct printer *printer, const char *format, ...)
 
 /* One line for a frame, `number` from the innermost one on. */
 void text_frame(const struct printer *printer, size_t number, const struct report_frame *frame);
+
+/* One line for each variable of a frame; NULL: none. */
+void text_values(const struct printer *printer, const struct frame_variables *values);
 
 /* One line that begins with dots. */
 void text_remark(const struct printer *printer, const char *text);

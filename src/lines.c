@@ -3,7 +3,6 @@
 #include "src/ranges.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -257,6 +256,15 @@ static void set_line(Dwarf_Die *unit, Dwarf_Addr address, struct source_frame *r
         ret->column = 0;
 }
 
+/* The range of the physical function at an address, and its entry; NULL: not known. */
+static const struct range *find_function(struct lines *lines, Dwarf_Die *unit_die,
+                                         Dwarf_Addr address, Dwarf_Die *ret)
+{
+    const struct unit *unit = get_unit(lines, unit_die);
+    const struct range *range = unit ? ranges_find(&unit->functions, address) : NULL;
+    return range && dwarf_offdie(lines->dwarf, range->value, ret) ? range : NULL;
+}
+
 size_t lines_find(struct lines *lines, uint64_t address, bool inlines,
                   struct source_frame frames[SOURCE_FRAMES_MAX])
 {
@@ -264,9 +272,7 @@ size_t lines_find(struct lines *lines, uint64_t address, bool inlines,
     Dwarf_Die unit_die, function, chain[SOURCE_FRAMES_MAX];
     if (!find_unit(lines, at, &unit_die))
         return 0;
-    const struct unit *unit = get_unit(lines, &unit_die);
-    const struct range *range = unit ? ranges_find(&unit->functions, at) : NULL;
-    bool known = range && dwarf_offdie(lines->dwarf, range->value, &function);
+    const struct range *known = find_function(lines, &unit_die, at, &function);
 
     size_t count = known && inlines ? find_inlined(&function, at, chain, 0, 0) : 0;
     for (size_t i = 0; i <= count; i++)
@@ -279,7 +285,21 @@ size_t lines_find(struct lines *lines, uint64_t address, bool inlines,
     }
     if (known) {
         frames[count].name = die_name(&function);
-        frames[count].start = range->start + lines->bias;
+        frames[count].start = known->start + lines->bias;
     }
+    return count + 1;
+}
+
+size_t lines_find_entries(struct lines *lines, uint64_t address, bool inlines,
+                          Dwarf_Die entries[SOURCE_FRAMES_MAX])
+{
+    Dwarf_Addr at = address - lines->bias;
+    Dwarf_Die unit_die, function, chain[SOURCE_FRAMES_MAX];
+    if (!find_unit(lines, at, &unit_die) || !find_function(lines, &unit_die, at, &function))
+        return 0;
+    size_t count = inlines ? find_inlined(&function, at, chain, 0, 0) : 0;
+    for (size_t i = 0; i < count; i++)
+        entries[i] = chain[count - 1 - i];
+    entries[count] = function;
     return count + 1;
 }

@@ -8,6 +8,7 @@
 
 #include "injector/module.h"
 
+#include <elfutils/libdw.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,5 +36,12 @@ struct source_frame {
  */
 size_t lines_find(struct lines *lines, uint64_t address, bool inlines,
                   struct source_frame frames[SOURCE_FRAMES_MAX]);
+
+/*
+ * The debugging entries of the functions that lines_find names, in the same order: those of inlined
+ * calls, and last the physical function's. 0: not known.
+ */
+size_t lines_find_entries(struct lines *lines, uint64_t address, bool inlines,
+                          Dwarf_Die entries[SOURCE_FRAMES_MAX]);
 
 #endif

@@ -38,6 +38,7 @@ enum option_code {
     CODE_NO_SOURCE,
     CODE_RAW_NAMES,
     CODE_ALL_THREADS_LISTED,
+    CODE_LOCALS,
     CODE_FREEZE,
     CODE_MAX_PAUSE,
     CODE_MAX_FRAMES,
@@ -72,6 +73,7 @@ static const struct option long_options[] = {
     {"no-source", no_argument, NULL, CODE_NO_SOURCE},
     {"raw-names", no_argument, NULL, CODE_RAW_NAMES},
     {"all-threads-listed", no_argument, NULL, CODE_ALL_THREADS_LISTED},
+    {"locals", no_argument, NULL, CODE_LOCALS},
     {"freeze", no_argument, NULL, CODE_FREEZE},
     {"max-pause", required_argument, NULL, CODE_MAX_PAUSE},
     {"max-frames", required_argument, NULL, CODE_MAX_FRAMES},
@@ -275,6 +277,9 @@ static struct error *take_dump_option(int code, const char *value, struct dump_o
         return NULL;
     case CODE_ALL_THREADS_LISTED:
         dump->all_threads_listed = true;
+        return NULL;
+    case CODE_LOCALS:
+        dump->locals = true;
         return NULL;
     case CODE_FREEZE:
         dump->freeze = true;
@@ -583,6 +588,7 @@ void options_print_help(void)
         "  -o FILE                write there instead of to standard output\n"
         "  --save FILE            save what the dump is made from, to make it elsewhere\n"
         "  --load FILE            instead of PID: the dump of what was saved\n"
+        "  --locals               the arguments and local variables of each function, with values\n"
         "  --all-threads-listed   show identical stacks one by one, do not group them\n"
         "  --no-inlines           leave out inlined functions\n"
         "  --no-source            leave out files and lines\n"

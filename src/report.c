@@ -2,6 +2,7 @@
 #include "injector/cleanup.h"
 #include "src/dump.h"
 #include "src/fetch.h"
+#include "src/locals.h"
 #include "src/waits.h"
 
 #include <stdlib.h>
@@ -106,19 +107,34 @@ static bool has_stack(const struct thread_snapshot *thread)
     return thread->state != 'Z' && thread->state != 'X';
 }
 
+static void clear_frames(struct report_thread *thread)
+{
+    for (size_t i = 0; i < thread->frame_count; i++)
+        variables_destroy(thread->frames[i].values);
+    free(thread->frames);
+    thread->frames = NULL;
+    thread->frame_count = 0;
+}
+
+struct error *report_name_thread(struct report *report, size_t index, const struct stack *stack)
+{
+    struct report_thread *thread = &report->threads[index];
+    clear_frames(thread);
+    thread->thread = &report->snapshot->threads[index];
+    thread->end = stack->end;
+    thread->reason = explain_end(stack);
+    thread->live = stack->live;
+    thread->saved = stack->saved;
+    return name_frames(report->symbols, stack, thread);
+}
+
 static struct error *name_all(struct report *report, const struct stack *stacks)
 {
     for (size_t i = 0; i < report->thread_count; i++) {
-        struct report_thread *thread = &report->threads[i];
-        thread->thread = &report->snapshot->threads[i];
-        thread->end = stacks[i].end;
-        thread->reason = explain_end(&stacks[i]);
-        thread->live = stacks[i].live;
-        thread->saved = stacks[i].saved;
-        struct error *error = name_frames(report->symbols, &stacks[i], thread);
+        struct error *error = report_name_thread(report, i, &stacks[i]);
         if (error)
             return error;
-        if (thread->frame_count == 0 && has_stack(thread->thread))
+        if (report->threads[i].frame_count == 0 && has_stack(report->threads[i].thread))
             report->partial = true;
     }
     return NULL;
@@ -166,6 +182,12 @@ static void destroy_stacks(struct stack *stacks, size_t count)
     free(stacks);
 }
 
+/* The other forms add up frames, and have no place for values. */
+static bool shows_values(const struct dump_options *options)
+{
+    return options->format == FORMAT_TEXT || options->format == FORMAT_JSON;
+}
+
 /* Unwinds and names; `stacks` has room for every thread. */
 static struct error *resolve_stacks(struct report *report, const struct dump_options *options,
                                     const struct snapshot_options *how, struct stack *stacks)
@@ -179,6 +201,8 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
     /* Samples have a progress line already. */
     fetch_debug_files(report->modules, stacks, report->thread_count, options->count <= 1);
     error = name_all(report, stacks);
+    if (!error && options->locals && shows_values(options))
+        error = locals_collect(report, unwinder, options, how);
     if (!error)
         error = resolve_goroutines(report, options);
     modules_check_files(report->modules);
@@ -249,7 +273,7 @@ void report_destroy(struct report *report)
     if (!report)
         return;
     for (size_t i = 0; i < report->thread_count; i++)
-        free(report->threads[i].frames);
+        clear_frames(&report->threads[i]);
     free(report->threads);
     destroy_goroutines(report);
     waits_destroy(report->waits);

@@ -166,8 +166,7 @@ static const char *shown_name(struct symbols *symbols, const char *raw)
     return symbols->options.raw_names ? raw : symbols_demangle(symbols, raw);
 }
 
-/* The debug information of a module, opened when first wanted. */
-static struct lines *get_lines(struct symbols *symbols, struct module *module)
+struct lines *symbols_lines(struct symbols *symbols, struct module *module)
 {
     struct debug_info *info;
     HASH_FIND_PTR(symbols->debug_infos, &module, info);
@@ -191,7 +190,7 @@ static size_t find_source(struct symbols *symbols, struct module *module, uint64
 {
     if (!module || (symbols->options.no_source && symbols->options.no_inlines))
         return 0;
-    struct lines *lines = get_lines(symbols, module);
+    struct lines *lines = symbols_lines(symbols, module);
     return lines ? lines_find(lines, address, !symbols->options.no_inlines, frames) : 0;
 }
 

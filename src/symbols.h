@@ -25,6 +25,7 @@ struct location {
 };
 
 struct symbols;
+struct lines;
 
 struct symbols_options {
     bool raw_names;
@@ -52,6 +53,9 @@ const struct location *symbols_resolve(struct symbols *symbols, uint64_t pc, uin
 
 /* A demangled C++ or Rust name, or `raw` itself; owned by `symbols`. */
 const char *symbols_demangle(struct symbols *symbols, const char *raw);
+
+/* The debug information of a module, opened when first wanted; owned by `symbols`. NULL: none. */
+struct lines *symbols_lines(struct symbols *symbols, struct module *module);
 
 /* "symbol+0x10 (module)" of any address, code or data, into buffer; false when nothing is known. */
 bool symbols_describe(struct symbols *symbols, uint64_t address, char *buffer, size_t size);

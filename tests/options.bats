@@ -24,7 +24,7 @@ usage_error() {
     assert_equal "$stderr" ""
     ((${#lines[@]} <= 48))
     local option longest=0 line
-    for option in dump install uninstall eval file check list format all-threads-listed no-inlines no-source \
+    for option in dump install uninstall eval file check list format locals all-threads-listed no-inlines no-source \
         raw-names max-frames freeze max-pause save load quiet verbose-destination replace socket-path timeout; do
         assert_output --partial "--$option"
     done
@@ -52,11 +52,8 @@ usage_error() {
 
 @test "an option that does not exist yet is refused as an unknown one" {
     local option
-    for option in --locals; do
-        usage_error "unknown option $option" --dump "$option" 1
-    done
     for option in --no-patch-fork --activate-on=USR2 --oneshot-on=USR2 --no-thread --sigmask=USR1 \
-        --reinstall-delay=1 --start-timeout=1 --local=a=b --daemon-connection --connection-handler=exec; do
+        --reinstall-delay=1 --start-timeout=1 --daemon-connection --connection-handler=exec; do
         usage_error "unknown option $option" "$option" 1
     done
     usage_error 'unknown' --dump --format pprof 1

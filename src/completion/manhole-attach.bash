@@ -22,7 +22,7 @@ _manhole_attach() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word verb=
     local verbs='--dump --install --uninstall --check --list --help --version'
     local scripts='--eval --file'
-    local dump='--format -o --save --load --all-threads-listed --no-inlines --no-source --raw-names
+    local dump='--format -o --save --load --locals --all-threads-listed --no-inlines --no-source --raw-names
         --max-frames --count --interval --freeze --max-pause'
     local install='--quiet --verbose-destination --replace --socket-path --timeout'
     COMPREPLY=()

@@ -1,0 +1,3 @@
+// CC: clang
+// BUILD: -O0
+#include "tests/targets/values.c"

@@ -1,0 +1,2 @@
+// BUILD: -O2
+#include "tests/targets/values_cxx.cc"

@@ -1,0 +1,3 @@
+// CC: clang
+// BUILD: -O2
+#include "tests/targets/values.c"
