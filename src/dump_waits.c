@@ -26,7 +26,8 @@ static const char *phrase(enum wait_kind kind)
         [WAIT_ALLOCATOR] = "waits for a lock of malloc",
         [WAIT_STREAM] = "waits for the lock of a stdio stream",
         [WAIT_FUTEX] = "waits for futex",
-        [WAIT_FILE_LOCK] = "waits for a lock of the file",
+        [WAIT_DESCRIPTOR] = "waits on",
+        [WAIT_FILE_LOCK] = "waits for a lock of",
         [WAIT_CHILD] = "waits for",
     };
     return (size_t)kind < sizeof(phrases) / sizeof(phrases[0]) ? phrases[kind] : NULL;
@@ -84,7 +85,7 @@ static void add_place(struct words *words, uint64_t address, const char *place)
 
 /* What a wait has in common with others of its group: the rest is "...". */
 struct common {
-    bool address, mutex, detail;
+    bool address, place, mutex, detail;
 };
 
 static void add_wait(struct words *words, const struct wait *wait, struct common common)
@@ -101,6 +102,8 @@ static void add_wait(struct words *words, const struct wait *wait, struct common
         add_place(words, wait->address, wait->place);
     else if (wait->address)
         add(words, " ...");
+    else if (wait->place)
+        add(words, " %s", common.place ? wait->place : "...");
     if (wait->owner.kind != OWNER_UNKNOWN) {
         add(words, wait->kind == WAIT_JOIN || wait->kind == WAIT_CHILD ? " " : " held by ");
         add_owner(words, &wait->owner);
@@ -112,7 +115,7 @@ static void add_wait(struct words *words, const struct wait *wait, struct common
         add(words, ", then for mutex ...");
     }
     if (wait->detail)
-        add(words, "%s%s", wait->address || wait->owner.kind ? ", " : " ",
+        add(words, "%s%s", wait->address || wait->place || wait->owner.kind ? ", " : " ",
             common.detail ? wait->detail : "...");
     if (wait->guessed)
         add(words, " [a guess]");
@@ -123,14 +126,22 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+/* Of other waits there is always more to say than the call. */
+static bool says_more(const struct wait *wait)
+{
+    bool needs_more = wait->kind == WAIT_DESCRIPTOR || wait->kind == WAIT_CHILD;
+    return phrase(wait->kind) && (!needs_more || wait->detail || wait->owner.kind != OWNER_UNKNOWN);
+}
+
 bool waits_describe(const struct wait *const *waits, size_t count, char *buffer, size_t size)
 {
     struct words words = {buffer, size, 0};
-    struct common common = {true, true, true};
-    if (count == 0 || !phrase(waits[0]->kind))
+    struct common common = {true, true, true, true};
+    if (count == 0 || !says_more(waits[0]))
         return false;
     for (size_t i = 1; i < count; i++) {
         common.address &= waits[i]->address == waits[0]->address;
+        common.place &= same_text(waits[i]->place, waits[0]->place);
         common.mutex &= waits[i]->mutex == waits[0]->mutex;
         common.detail &= same_text(waits[i]->detail, waits[0]->detail);
     }
@@ -183,7 +194,7 @@ static void print_deadlock(const struct report *report, const struct deadlock *d
             add_thread(&words, first->tid, first->name);
         add(&words, i ? ", which " : " ");
         add_wait(&words, &report->waits->waits[deadlock->threads[i]],
-                 (struct common){true, true, true});
+                 (struct common){true, true, true, true});
         print_clean(out, &words);
     }
     if (deadlock->behind)

@@ -40,8 +40,7 @@ static void add_fd(struct text *text, const struct process *process, int fd)
         text_add(text, " <%s>", message_sanitize(link, clean, sizeof(clean)));
 }
 
-/* "100 ms", "1.5 s", "20 min": a length of time with three digits or so. */
-static void add_duration(struct text *text, int64_t seconds, int64_t nanoseconds)
+void text_add_duration(struct text *text, int64_t seconds, int64_t nanoseconds)
 {
     double total = (double)seconds + (double)nanoseconds / 1e9;
     if (total >= 86400 * 3)
@@ -95,7 +94,7 @@ static void add_distance(struct text *text, const struct process *process, int c
     int64_t left = (moment[0] - now.tv_sec) * INT64_C(1000000000) + moment[1] - now.tv_nsec;
     int64_t distance = left < 0 ? -left : left;
     text_add(text, left < 0 ? ", " : ", in ");
-    add_duration(text, distance / INT64_C(1000000000), distance % INT64_C(1000000000));
+    text_add_duration(text, distance / INT64_C(1000000000), distance % INT64_C(1000000000));
     if (left < 0)
         text_add(text, " ago");
 }
@@ -242,7 +241,7 @@ static bool show_milliseconds(struct text *text, const struct call *call, const 
         return true;
     }
     text_add(text, "%s ", name);
-    add_duration(text, value / 1000, value % 1000 * INT64_C(1000000));
+    text_add_duration(text, value / 1000, value % 1000 * INT64_C(1000000));
     return true;
 }
 
@@ -255,7 +254,7 @@ static bool show_timeout(struct text *text, const struct call *call, const char 
         text_add(text, "no timeout");
     } else if (read_time(call->process, address, value)) {
         text_add(text, "%s ", name);
-        add_duration(text, value[0], value[1] * nanoseconds_per_unit);
+        text_add_duration(text, value[0], value[1] * nanoseconds_per_unit);
     } else {
         text_add(text, "%s *0x%" PRIx64, name, address);
     }

@@ -1,4 +1,5 @@
-/* One argument of a system call as text, by its kind. Private to syscalls.c. */
+/* One argument of a system call as text, by its kind. Private to syscalls.c, but for the
+   text. */
 #ifndef SRC_SYSCALL_ARGUMENTS_H
 #define SRC_SYSCALL_ARGUMENTS_H
 
@@ -15,6 +16,9 @@ struct text {
 };
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "100 ms", "1.5 s", "20 min": a length of time with three digits or so. */
+void text_add_duration(struct text *text, int64_t seconds, int64_t nanoseconds);
 
 /* A call that a thread of the target is in. */
 struct call {

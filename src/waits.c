@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "src/descriptors.h"
 #include "src/syscalls.h"
 #include "src/waits_private.h"
 
@@ -245,17 +246,22 @@ static void read_thread(struct search *search, size_t index)
     struct wait *wait = &search->waits->waits[index];
     if (waits_in_a_lock(thread))
         wait_read_lock(search, thread, strcmp(call_of(thread), "futex") == 0, wait);
+    else
+        wait_read_call(search, thread, call_of(thread), wait);
 }
 
-/* What was read is only told of a thread that slept meanwhile. */
+/* What was read is only told of a thread that slept meanwhile; the call is its snapshot's. */
 static void prove(struct search *search, size_t index)
 {
     const struct report *report = search->report;
+    const struct thread_snapshot *thread = report->threads[index].thread;
     struct wait *wait = &search->waits->waits[index];
+    bool call_alone = wait->owner.kind == OWNER_UNKNOWN && !wait->detail;
     if (wait->kind == WAIT_UNKNOWN)
         return;
-    wait->verified = search->watched[index] &&
-                     snapshot_still_asleep(report->snapshot, report->threads[index].thread);
+    wait->verified =
+        call_alone ? thread->how == THREAD_BLOCKED
+                   : search->watched[index] && snapshot_still_asleep(report->snapshot, thread);
     if (wait->verified)
         return;
     wait->owner = (struct wait_owner){0};
@@ -331,6 +337,8 @@ struct error *waits_create(const struct report *report, struct waits **ret)
     struct error *error = waits_find_deadlocks(&search);
     for (size_t i = 0; !error && i < waits->count; i++)
         name_places(&search, &waits->waits[i]);
+    descriptors_destroy(search.descriptors);
+    free(search.locks);
     free(search.inner);
     if (error) {
         waits_destroy(waits);

@@ -22,6 +22,8 @@ struct search {
     bool inner_read;
     struct module *library_module; /* that was looked at last, and what it was */
     enum c_library library;
+    struct descriptors *descriptors; /* src/descriptors.h; made when first needed */
+    char *locks;                     /* /proc/locks, the same */
 };
 
 /* --- waits.c --- */
@@ -65,6 +67,12 @@ bool wait_find_function(struct search *search, const struct report_thread *threa
 /* Reads the lock of a thread in futex(2), or in another call that turns out to be one. Its place is
    not described yet. */
 void wait_read_lock(struct search *search, const struct report_thread *thread, bool is_futex,
+                    struct wait *wait);
+
+/* --- waits_calls.c --- */
+
+/* Reads what a thread waits for in the call of this name, if it is one that waits. */
+void wait_read_call(struct search *search, const struct report_thread *thread, const char *call,
                     struct wait *wait);
 
 /* --- deadlocks.c --- */

@@ -204,3 +204,46 @@ deadlock_is_told() {
     dump "$forked"
     waits foreign_locks 'waits for mutex 0x[0-9a-f]+ <forked> held by [0-9]+, which is no thread of this process: it ended with the lock held, or held it when the process forked'
 }
+
+# of NAME: what the target wrote about itself under that name.
+of() {
+    sed -n "s/^$1 //p" "$output_file"
+}
+
+@test "descriptors are told with their peers, their other ends and what they watch" {
+    start waits_on "$BATS_TEST_TMPDIR"
+    dump "$pid"
+    local listening connected
+    listening="tcp 127\.0\.0\.1:$(of port), listening"
+    connected="tcp 127\.0\.0\.1:[0-9]+ to 127\.0\.0\.1:$(of port), established"
+    waits tcp "waits on $connected"
+    waits unix "waits on unix stream $BATS_TEST_TMPDIR/socket, listening"
+    waits epoll "waits on an epoll of 2 descriptors: [0-9]+ ($listening; [0-9]+ a pipe whose other end is fd [0-9]+ of this process|a pipe whose other end is fd [0-9]+ of this process; [0-9]+ $listening)"
+    waits timer 'waits on a timer that expires in [0-9.]+ min'
+    waits pipe 'waits on a pipe whose other end is fd [0-9]+ of this process'
+    waits orphan 'waits on a pipe whose other end is no descriptor of this process'
+    waits poll "waits on fd [0-9]+ $connected, fd [0-9]+ $listening"
+}
+
+@test "a file lock that another process holds names it, each time" {
+    start waits_on "$BATS_TEST_TMPDIR"
+    local holder round
+    holder="held by process $(of holder) \"lock holder\""
+    for ((round = 0; round < 10; round++)); do
+        dump "$pid"
+        waits flock "waits for a lock of $BATS_TEST_TMPDIR/file $holder"
+        waits record "waits for a lock of $BATS_TEST_TMPDIR/file $holder"
+        assert_line "${holder#held by } holds up 3 threads" # one more waits for its end
+    done
+    run -0 "$ATTACH" --dump --format json "$pid"
+    assert_equal "$(python "t['record']['waits_for']['kind'], t['record']['waits_for']['owner'], t['record']['waits_for']['owner_pid']")" \
+        "('file-lock', None, $(of holder))"
+}
+
+@test "children are told by name and state" {
+    start waits_on "$BATS_TEST_TMPDIR"
+    dump "$pid"
+    waits child "waits for process $(of holder) \"lock holder\", in state S \(sleeping\)"
+    waits any "waits for any of 2 children, .*$(of holder) \"lock holder\".*"
+    waits vfork 'waits for process [0-9]+ "vfork", in state S \(sleeping\), to execute a program or end'
+}
