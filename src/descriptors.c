@@ -4,9 +4,9 @@
 #include "src/sockets.h"
 #include "src/syscall_arguments.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,24 +94,20 @@ static bool pipe_of(const struct descriptors *descriptors, int fd, uint64_t *ret
            sscanf(link, "pipe:[%" SCNu64 "]", ret) == 1;
 }
 
+/* By number, up to the slots that the kernel has for them (proc(5), FDSize). */
 static void read_ends(struct descriptors *descriptors)
 {
+    char size[32];
     descriptors->ends_read = true;
-    int fd = process_open_file(descriptors->process, 0, "fd", O_RDONLY | O_DIRECTORY);
-    CLEANUP_CLOSEDIR DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     descriptors->ends = calloc(ENDS_MAX, sizeof(*descriptors->ends));
-    descriptors->ends_cut = !directory || !descriptors->ends;
-    if (!directory && fd >= 0)
-        close(fd);
-    for (size_t seen = 0; !descriptors->ends_cut; seen++) {
-        struct dirent *entry = readdir(directory);
-        if (!entry)
-            return;
+    int slots = process_status_field(descriptors->process, 0, "FDSize", size, sizeof(size))
+                    ? atoi(size)
+                    : INT_MAX;
+    descriptors->ends_cut = !descriptors->ends || slots > ENDS_MAX;
+    for (int fd = 0; fd < slots && !descriptors->ends_cut; fd++) {
         uint64_t pipe;
-        int number = atoi(entry->d_name);
-        if (isdigit((unsigned char)entry->d_name[0]) && pipe_of(descriptors, number, &pipe))
-            descriptors->ends[descriptors->end_count++] = (struct end){number, pipe};
-        descriptors->ends_cut = seen + 1 == ENDS_MAX;
+        if (pipe_of(descriptors, fd, &pipe))
+            descriptors->ends[descriptors->end_count++] = (struct end){fd, pipe};
     }
 }
 
