@@ -46,7 +46,8 @@ void writer_add_problem(struct writer *writer, enum place place)
         writer_add(writer, "<unknown: by a register that is not known>");
         return;
     case PLACE_UNREADABLE:
-        writer_add(writer, "<unreadable>");
+        writer_add(writer, writer->frame->thread->snapshot->process->saved ? "<not saved>"
+                                                                           : "<unreadable>");
         return;
     case PLACE_THREAD_LOCAL:
         writer_add(writer, "<unknown: thread-local>");

@@ -251,6 +251,16 @@ sys.stdout.buffer.write(zlib.decompress(open(sys.argv[1], "rb").read()[32:-16]))
     run -1 grep -ac 'secret in a variable' <(sections)
 }
 
+@test "with --locals too: values on the stack are shown, those in the heap are said not to be saved" {
+    start keeps_secrets
+    save_and_show text "$pid" --locals
+    run -0 grep -c 'secret in the heap' "$saved.text"
+    run -1 grep -ac 'secret in the heap' <(sections)
+    run -0 "$ATTACH" --dump --load "$saved" --locals
+    assert_line --regexp 'stack = .*"secret on the stack'
+    assert_line --regexp 'heap = .*<not saved>'
+}
+
 @test "what is no snapshot, one of another version, and one of another machine are told apart" {
     start thread_shapes
     "$ATTACH" --dump --save "$saved" "$pid" 2>/dev/null
