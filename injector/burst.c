@@ -40,14 +40,22 @@
 #define DRAIN_US 20000
 #define DRAIN_RUNNABLE_US 2000000
 
-/* How long the helper may overrun max_pause_us before we kill it. */
+/*
+ * How long the helper may overrun max_pause_us before we kill it: what it may wait for is memory of
+ * the target that does not come. As long as a thread has been interrupted that did not stop yet,
+ * only a busy machine keeps the helper, to which our signal would come no sooner; and its death
+ * would cost that thread the EINTR repair.
+ */
 #define KILL_SLACK_US 10000
+#define UNREPAIRED_SLACK_US 2000000
 
 /* Shared with the helper; made and touched before anything is stopped. */
 struct shared {
     _Atomic uint64_t first_interrupt_us; /* 0: none yet */
     _Atomic uint64_t last_release_us;    /* 0: the helper's exit is the release */
     _Atomic bool cut;
+    _Atomic bool
+        repaired; /* every thread that was interrupted has stopped, and has its EINTR repair */
     size_t count, capacity;
     size_t stacks_used, stacks_capacity;
     uint8_t *stacks;
@@ -307,6 +315,16 @@ static void release(const struct process *process, struct shared *shared)
     }
 }
 
+/* Some thread was interrupted and has not stopped yet. */
+static bool any_late(const struct shared *shared)
+{
+    for (size_t i = 0; i < shared->count; i++) {
+        if (shared->threads[i].outcome == BURST_LATE && shared->threads[i].interrupted)
+            return true;
+    }
+    return false;
+}
+
 _Noreturn static void run_helper(struct process *process, struct shared *shared,
                                  const struct burst_request *request, pid_t parent)
 {
@@ -335,6 +353,7 @@ _Noreturn static void run_helper(struct process *process, struct shared *shared,
         if (first == shared->count)
             break;
     }
+    shared->repaired = !any_late(shared);
     copy_stacks(process, shared, request, true, copy_deadline);
     copy_stacks(process, shared, request, false, copy_deadline);
     release(process, shared);
@@ -382,7 +401,8 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t ma
     deadline_t seize_deadline = deadline_after_us(SEIZE_TIMEOUT_US);
     for (;;) {
         uint64_t start = shared->first_interrupt_us;
-        deadline_t deadline = start ? start + max_pause_us + KILL_SLACK_US : seize_deadline;
+        uint64_t slack = shared->repaired ? KILL_SLACK_US : UNREPAIRED_SLACK_US;
+        deadline_t deadline = start ? start + max_pause_us + slack : seize_deadline;
         if (shared->last_release_us) /* nothing is paused any more, only late ones awaited */
             deadline = shared->last_release_us + DRAIN_RUNNABLE_US + KILL_SLACK_US;
         uint64_t left = deadline_left_us(deadline);
@@ -391,8 +411,8 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t ma
             shared->cut = true;
             return;
         }
-        if (!start && left > 1000)
-            left = 1000; /* to see when it starts */
+        if ((!start || !shared->repaired) && left > 1000)
+            left = 1000; /* to see what comes next */
         struct timespec timeout = {.tv_sec = (time_t)(left / 1000000),
                                    .tv_nsec = (long)(left % 1000000) * 1000};
         struct pollfd poll_fd = {.fd = alive_fd, .events = POLLIN};
