@@ -51,7 +51,7 @@ struct report {
     size_t thread_count;
     struct goroutines *goroutines;             /* NULL: no Go program */
     struct report_goroutine *goroutine_stacks; /* goroutines->count */
-    struct waits *waits;                       /* why each of them waits; src/waits.h */
+    struct waits *waits;                       /* why each of them waits; NULL: not asked */
     const struct samples *samples; /* NULL: one look; else this is the last of several */
     bool partial;                  /* a thread has no frames, and no zombie either: exit status 1 */
 };
@@ -66,10 +66,14 @@ struct error *report_name_thread(struct report *report, size_t index,
 /*
  * Looks at a target and resolves everything; the target runs on by then. `before` is NULL, or the
  * report of an earlier look with the same options: what that learned of the target's files is not
- * sought again as long as it holds. It may be destroyed afterwards.
+ * sought again as long as it holds. It may be destroyed afterwards. With options->count above 1 why
+ * the threads wait is left out: report_find_waits.
  */
 struct error *report_create(struct process *process, const struct dump_options *options,
                             const struct report *before, struct report **ret) MUST_CHECK;
+
+/* Fills report->waits, soon after the look. Only memory can be short. */
+struct error *report_find_waits(struct report *report) MUST_CHECK;
 void report_destroy(struct report *report);
 void report_cleanup(struct report **report);
 #define CLEANUP_REPORT __attribute__((cleanup(report_cleanup)))

@@ -244,6 +244,11 @@ static struct error *resolve(struct report *report, const struct dump_options *o
     return error_no_memory();
 }
 
+struct error *report_find_waits(struct report *report)
+{
+    return report->waits ? NULL : waits_create(report, &report->waits);
+}
+
 struct error *report_create(struct process *process, const struct dump_options *options,
                             const struct report *before, struct report **ret)
 {
@@ -258,8 +263,8 @@ struct error *report_create(struct process *process, const struct dump_options *
         error = snapshot_take(process, &how, &report->snapshot);
     if (!error)
         error = resolve(report, options, &how, before);
-    if (!error)
-        error = waits_create(report, &report->waits);
+    if (!error && options->count <= 1)
+        error = report_find_waits(report);
     if (error) {
         report_destroy(report);
         return error;

@@ -147,6 +147,17 @@ static void sample(struct sampled *sampled, const struct options *options,
     }
 }
 
+/* Only the last look is shown with what its threads wait for. */
+static void find_waits(struct sampled *sampled)
+{
+    struct error *error = report_find_waits(sampled->report);
+    if (!error)
+        return;
+    sampled->status = message_error(error);
+    report_destroy(sampled->report);
+    sampled->report = NULL;
+}
+
 /* A status that says why nothing more came becomes "done in part", since there is something. */
 static void finish(struct sampled *sampled)
 {
@@ -161,6 +172,7 @@ static void finish(struct sampled *sampled)
         thread->samples = samples_find(sampled->samples, thread->thread);
     }
     sampled->report->samples = sampled->samples;
+    find_waits(sampled);
 }
 
 struct error *sampler_run(const struct options *options, struct sampled **ret)

@@ -35,7 +35,8 @@ stack_of() {
     run -0 stack_of poller
     assert_line --index 0 --regexp \
         '^thread [0-9]+ "poller" S blocked in poll\(fds \[[0-9]+ <pipe:\[[0-9]+\]>, -1\], nfds 2, timeout 60 min\)$'
-    assert_line --index 1 --regexp '^  #0   ?[_a-z]*poll\+0x[0-9a-f]+ .*\(libc.*\)$'
+    assert_line --index 1 --regexp '^  waits on fd [0-9]+ a pipe whose other end is fd [0-9]+ of this process$'
+    assert_line --index 2 --regexp '^  #0   ?[_a-z]*poll\+0x[0-9a-f]+ .*\(libc.*\)$'
     assert_line --regexp '^  #[12]   ?poller\+0x[0-9a-f]+ at .*thread_shapes\.c:[0-9]+ \(thread_shapes\)$'
 }
 

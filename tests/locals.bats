@@ -187,7 +187,7 @@ frame_of() {
     end "$pid"
     run -0 "$ATTACH" --dump --load "$saved" --locals
     run -0 frame_of run_with
-    assert_line --regexp '^        arg   on_heap = 0x[0-9a-f]+ <unreadable>'
+    assert_line --regexp '^        arg   on_heap = 0x[0-9a-f]+ <not saved>'
     assert_line '        local on_stack = 5'
     # Without the file there are frames, as they were found, and no values of it.
     rm "$BATS_TEST_TMPDIR/running_values"
