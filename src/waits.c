@@ -278,7 +278,7 @@ static void name_places(const struct search *search, struct wait *wait)
 }
 
 /* How long a thread that was stopped for the snapshot may take to be back in its call, us. */
-#define BACK_ASLEEP_US 250000
+#define BACK_ASLEEP_US 1000000
 
 /* Of those that were stopped, only who was in such a call is waited for. */
 static size_t watch_rest(struct search *search)

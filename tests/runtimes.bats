@@ -294,6 +294,7 @@ runtime.goexit'
 @test "goroutines that run while they are looked at give no false stacks" {
     build_go churn
     start "$program"
+    local deep=0
     for _ in {1..20}; do
         run --separate-stderr "$ATTACH" --dump --format json $patience "$pid"
         document=$output
@@ -302,8 +303,10 @@ runtime.goexit'
             select([.frames[].function] | index("main.pass")) | [.frames[].function] |
             select((join(" ") | test("^(runtime\\.(gopark|chanrecv|chanrecv1|chansend|chansend1|goparkunlock|Gosched|goschedguarded|mcall|newstack|morestack|asyncPreempt|asyncPreempt2) )+(main\\.recurse )+main\\.pass (main\\.main\\.func1 |main\\.main\\.gowrap1 )?runtime\\.goexit$")) | not)]' <<<"$document"
         assert_output '[]'
+        deep=$((deep + $(jq '[.goroutines[] | select(.frames | length > 3)] | length' <<<"$document")))
     done
-    assert_equal "$(jq '[.goroutines[] | select(.frames | length > 3)] | length > 20' <<<"$document")" true
+    # How many hold still for one look is chance; none of many looks would mean that nothing was tested.
+    assert [ "$deep" -gt 20 ]
 }
 
 # --- Rust. ---
