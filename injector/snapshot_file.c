@@ -56,6 +56,7 @@ static void sink_deflate(struct sink *sink, const uint8_t *bytes, size_t size, b
             sink->stream.avail_out = sizeof(buffer);
             if (deflate(&sink->stream, flush) == Z_STREAM_ERROR)
                 sink->failed = true;
+            /* cppcheck-suppress uninitvar ; deflate has filled that much of it */
             fwrite(buffer, 1, sizeof(buffer) - sink->stream.avail_out, sink->out);
         } while (sink->stream.avail_out == 0 && !sink->failed);
         bytes += chunk;

@@ -14,9 +14,9 @@ dump_locals() {
     "$ATTACH" --dump --locals --max-pause 10000 "$@"
 }
 
-# ask_gdb PID FILE: what gdb says of all variables of the process.
+# ask_gdb PID FILE: what gdb says of all variables of the process. (In the C locale it takes UTF-8 for bytes.)
 ask_gdb() {
-    gdb --batch --quiet -nx -iex 'set debuginfod enabled off' -p "$1" -x "$JUDGES/gdb_values.py" \
+    LC_ALL=C.UTF-8 gdb --batch --quiet -nx -iex 'set debuginfod enabled off' -p "$1" -x "$JUDGES/gdb_values.py" \
         2>"$2.errors" >"$2" && grep -q '^VALUES ' "$2"
 }
 
