@@ -217,7 +217,7 @@ start_in_overlay() {
 
 @test "a program that an upper layer hides since it was started keeps its names" {
     start_in_overlay "$TARGETS/linked_by_lld"
-    nsenter --target "$pid" --mount sh -c 'cd "$1/layers/merged" && cp "$2" new && mv new program' sh \
+    nsenter --target "$pid" --mount --root sh -c 'cd "$1/layers/merged" && cp "$2" new && mv new program' sh \
         "$BATS_TEST_TMPDIR" "$TARGETS/deep_recursion"
     dump_json "$pid"
     assert_functions chain_inner chain_middle chain_outer main

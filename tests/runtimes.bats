@@ -372,7 +372,7 @@ start_java() {
     run functions_of waiter
     assert_line Interpreter
     assert_line --regexp '^JavaCalls::call_helper'
-    assert_line start_thread
+    assert_line --regexp '^thread_native_entry'
     assert_equal "$(jq -c '[.threads[] | .complete] | unique' <<<"$document")" '[true]'
     assert_equal "$(jq -c '[.threads[].frames[] | select(.how == "scan")]' <<<"$document")" '[]'
 }
