@@ -105,13 +105,18 @@ $(BUILD)/flags: force
 	@printf '%s\n' "$$BUILT_WITH" | cmp -s - $@ || printf '%s\n' "$$BUILT_WITH" >$@
 $(INJECTOR_OBJECTS) $(SRC_OBJECTS) $(PAYLOAD_OBJECTS): $(BUILD)/flags
 
-GENERATED := $(addprefix $(BUILD)/generated/,syscall_names.inc flamegraph_js.inc flamegraph_css.inc)
+GENERATED := $(addprefix $(BUILD)/generated/,syscall_names.inc signal_names.inc flamegraph_js.inc flamegraph_css.inc)
 
 # The names of system calls, from the kernel's own headers for this architecture.
 $(BUILD)/generated/syscall_names.inc:
 	@mkdir -p $(@D)
 	$(call say,GEN)printf '#include <sys/syscall.h>\n' | $(CC) -E -dM - | \
 		sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/[__NR_\1] = "\1",/p' | sort >$@
+# The names of signals; those that the C library keeps for itself begin with an underscore there.
+$(BUILD)/generated/signal_names.inc:
+	@mkdir -p $(@D)
+	$(call say,GEN)printf '#include <signal.h>\n' | $(CC) -E -dM - | \
+		sed -n 's/^#define SIG\([A-Z][A-Z0-9]*\) \(SIG[A-Z]*\|[0-9]\{1,2\}\)$$/{"\1", SIG\1},/p' | sort >$@
 $(SRC_OBJECTS): | $(GENERATED)
 
 # Text files that the program carries, as string literals: one per line.

@@ -1,11 +1,12 @@
 /* The manhole as a whole: what is opened, in which order, and how all of it is undone. */
-#include "payload/manhole.h"
+#include "payload/injected.h"
 
 #include "payload/endpoint.h"
 #include "payload/guard.h"
 #include "payload/listener.h"
 #include "payload/lock.h"
 #include "payload/log.h"
+#include "payload/options.h"
 #include "payload/session.h"
 #include "payload/stacks.h"
 #include "payload/sys.h"
@@ -25,53 +26,11 @@ static struct {
     pid_t pid; /* where it is installed; a forked child has another one */
     struct endpoint endpoint;
     struct descriptor wake_read, wake_write; /* a pipe: what wakes the listener */
+    char message[512];                       /* one line about the last entry */
 } state;
 
 /* For those who look from outside (manhole-attach --list): where we listen, "" when we do not. */
 MANHOLE_API char manhole_socket_path[108];
-
-/* --- Options. --- */
-
-static bool is_terminated(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (!text[i])
-            return true;
-    return false;
-}
-
-/* What a caller of another size does not have keeps its default; more than we know must be empty.
- */
-static int take_options(const void *from, size_t size, struct manhole_options *to, char *message,
-                        size_t message_size)
-{
-    *to = (struct manhole_options){.size = sizeof(*to), .version = MANHOLE_VERSION, .log_fd = -1};
-    if (!from)
-        return 0;
-    if (size < offsetof(struct manhole_options, log_fd)) {
-        text_format(message, message_size, "options of %zu bytes: too few", size);
-        return EINVAL;
-    }
-    memcpy(to, from, size < sizeof(*to) ? size : sizeof(*to));
-    if (to->version != MANHOLE_VERSION) {
-        text_format(message, message_size, "options of version %u: this libmanhole knows %u",
-                    to->version, MANHOLE_VERSION);
-        return EINVAL;
-    }
-    for (size_t i = sizeof(*to); i < size; i++) {
-        if (((const char *)from)[i]) {
-            text_format(message, message_size, "options that this libmanhole does not know");
-            return EINVAL;
-        }
-    }
-    if (!is_terminated(to->socket_path, sizeof(to->socket_path)) ||
-        !is_terminated(to->log_path, sizeof(to->log_path))) {
-        text_format(message, message_size, "a path is too long: a socket's has at most %zu bytes",
-                    sizeof(to->socket_path) - 1);
-        return ENAMETOOLONG;
-    }
-    return 0;
-}
 
 /* --- Opening and closing, in opposite order. --- */
 
@@ -121,7 +80,8 @@ static int open_wake(char *message, size_t message_size)
 
 static int open_all(const struct manhole_options *options, char *message, size_t message_size)
 {
-    int status = log_open(options->log_fd, options->log_path, message, message_size);
+    int status = log_open(options->verbose ? options->verbose_destination : -1,
+                          options->verbose ? options->verbose_path : "", message, message_size);
     if (status)
         return status;
     status = endpoint_open(&state.endpoint, options->socket_path, message, message_size);
@@ -163,6 +123,18 @@ static void forget_parents(void)
     close_all();
 }
 
+/* Options whose rooms are being built. */
+static int refuse_what_is_to_come(const struct manhole_options *options)
+{
+    bool known =
+        !options->activate_on && !options->oneshot_on && options->thread && !options->locals[0] &&
+        (!options->connection_handler[0] || text_equal(options->connection_handler, "console"));
+    if (known)
+        return 0;
+    text_copy(state.message, sizeof(state.message), "an option that is not there yet");
+    return ENOTSUP;
+}
+
 static int install(const struct manhole_options *options, char *message, size_t message_size)
 {
     int status = open_all(options, message, message_size);
@@ -194,80 +166,143 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
 
 /* --- What others call. --- */
 
-#define OWN_MESSAGE_BYTES 512
-
-/* Every entry: a message buffer that is there, the lock, and nothing of a parent's. */
-struct entry {
-    char own[OWN_MESSAGE_BYTES], *message;
-    size_t size;
-};
-
-static bool enter(struct entry *entry, char *message, size_t message_size)
+/* Every entry: the lock, nothing of a parent's, and a message that stays to be asked for. */
+static bool enter(void)
 {
-    bool given = message && message_size;
-    entry->message = given ? message : entry->own;
-    entry->size = given ? message_size : sizeof(entry->own);
-    entry->message[0] = '\0';
-    if (!lock_take(&state.lock, LOCK_MS)) {
-        text_copy(entry->message, entry->size, "another thread installs or uninstalls it");
+    if (!lock_take(&state.lock, LOCK_MS))
         return false;
-    }
+    state.message[0] = '\0';
     forget_parents();
     return true;
 }
 
-int manhole_install(const void *options, size_t options_size, char *message, size_t message_size)
+static int leave_entry(int status, char *message, size_t message_size)
 {
-    struct entry entry;
-    if (!enter(&entry, message, message_size))
-        return EBUSY;
+    if (message && message_size)
+        text_copy(message, message_size, state.message);
+    lock_release(&state.lock);
+    return status;
+}
+
+static int cannot_enter(char *message, size_t message_size)
+{
+    if (message && message_size)
+        text_copy(message, message_size, "another thread installs or uninstalls it");
+    return EBUSY;
+}
+
+int manhole_injected_install(const void *options, size_t size, char *message, size_t message_size)
+{
+    if (!enter())
+        return cannot_enter(message, message_size);
     struct manhole_options taken;
-    int status = take_options(options, options_size, &taken, entry.message, entry.size);
-    if (!status && state.installed && taken.replace)
-        status = uninstall(PATIENCE_MS, entry.message, entry.size);
+    int status = options_take(options, size, &taken, state.message, sizeof(state.message));
+    if (!status)
+        status = refuse_what_is_to_come(&taken);
+    if (!status && state.installed && !taken.strict)
+        status = uninstall(PATIENCE_MS, state.message, sizeof(state.message));
     if (!status && state.installed) {
-        status = EALREADY;
-        text_format(entry.message, entry.size, "already installed at %s", state.endpoint.path);
+        status = MANHOLE_ALREADY_INSTALLED;
+        text_format(state.message, sizeof(state.message), "already installed at %s",
+                    state.endpoint.path);
     }
     if (!status)
-        status = install(&taken, entry.message, entry.size);
-    lock_release(&state.lock);
-    return status;
+        status = install(&taken, state.message, sizeof(state.message));
+    return leave_entry(status, message, message_size);
 }
 
-int manhole_uninstall(const void *options, size_t options_size, char *message, size_t message_size)
+int manhole_injected_uninstall(const void *options, size_t size, char *message, size_t message_size)
 {
     (void)options;
-    (void)options_size;
-    struct entry entry;
-    if (!enter(&entry, message, message_size))
-        return EBUSY;
-    int status = ENOENT;
+    (void)size;
+    if (!enter())
+        return cannot_enter(message, message_size);
+    int status = MANHOLE_NOT_INSTALLED;
     if (state.installed)
-        status = uninstall(PATIENCE_MS, entry.message, entry.size);
+        status = uninstall(PATIENCE_MS, state.message, sizeof(state.message));
     else
-        text_copy(entry.message, entry.size, "no manhole is installed");
-    lock_release(&state.lock);
-    return status;
+        text_copy(state.message, sizeof(state.message), "no manhole is installed");
+    return leave_entry(status, message, message_size);
 }
 
-int manhole_status(const void *options, size_t options_size, char *message, size_t message_size)
+int manhole_injected_status(const void *options, size_t size, char *message, size_t message_size)
 {
     (void)options;
-    (void)options_size;
-    struct entry entry;
-    if (!enter(&entry, message, message_size))
-        return EBUSY;
-    int status = state.installed ? 0 : ENOENT;
+    (void)size;
+    if (!enter())
+        return cannot_enter(message, message_size);
+    int status = state.installed ? 0 : MANHOLE_NOT_INSTALLED;
     if (status)
-        text_copy(entry.message, entry.size, "no manhole is installed");
+        text_copy(state.message, sizeof(state.message), "no manhole is installed");
     else if (session_client())
-        text_format(entry.message, entry.size, "%s held by pid %d", state.endpoint.path,
+        text_format(state.message, sizeof(state.message), "%s held by pid %d", state.endpoint.path,
                     session_client());
     else
-        text_format(entry.message, entry.size, "%s free", state.endpoint.path);
-    lock_release(&state.lock);
-    return status;
+        text_format(state.message, sizeof(state.message), "%s free", state.endpoint.path);
+    return leave_entry(status, message, message_size);
+}
+
+int manhole_install(const struct manhole_options *options)
+{
+    return manhole_injected_install(options, options ? options->size : 0, NULL, 0);
+}
+
+int manhole_uninstall(void)
+{
+    return manhole_injected_uninstall(NULL, 0, NULL, 0);
+}
+
+int manhole_log(const char *format, ...)
+{
+    if (!state.installed || state.pid != sys_getpid())
+        return MANHOLE_NOT_INSTALLED;
+    va_list arguments;
+    va_start(arguments, format);
+    log_vline(format, arguments);
+    va_end(arguments);
+    return 0;
+}
+
+size_t manhole_last_message(char *buffer, size_t size)
+{
+    if (!size)
+        return 0;
+    buffer[0] = '\0';
+    if (lock_take(&state.lock, LOCK_MS)) {
+        text_copy(buffer, size, state.message);
+        lock_release(&state.lock);
+    }
+    return strlen(buffer);
+}
+
+const char *manhole_error_text(int error)
+{
+    static const struct {
+        int error;
+        const char *text;
+    } texts[] = {
+        {0, "done"},
+        {MANHOLE_NOT_INSTALLED, "Manhole is not installed!"},
+        {MANHOLE_ALREADY_INSTALLED, "Manhole already installed!"},
+        {MANHOLE_CONFIGURATION_CONFLICT, "the options contradict each other"},
+        {MANHOLE_SUSPICIOUS_CLIENT, "the client is neither root nor of this process's user"},
+        {EACCES, "permission denied"},
+        {EADDRINUSE, "the socket's path is in use"},
+        {EBADF, "bad descriptor"},
+        {EBUSY, "what runs does not end"},
+        {EDEADLK, "the manhole's own thread cannot do that"},
+        {EINVAL, "invalid argument"},
+        {EMFILE, "too many open descriptors"},
+        {ENAMETOOLONG, "a text is too long"},
+        {ENOENT, "no such file or directory"},
+        {ENOMEM, "no memory"},
+        {ENOTSOCK, "not a socket"},
+        {ETIMEDOUT, "a deadline passed"},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i].error == error)
+            return texts[i].text;
+    return "a system call failed: the number is an errno";
 }
 
 /*
@@ -278,10 +313,9 @@ __attribute__((destructor)) static void leave(void)
 {
     if (!state.installed || state.pid != sys_getpid())
         return;
-    struct entry entry;
-    if (!enter(&entry, NULL, 0))
+    if (!enter())
         return;
-    if (state.installed && uninstall(EXIT_PATIENCE_MS, entry.message, entry.size) != 0)
+    if (state.installed && uninstall(EXIT_PATIENCE_MS, state.message, sizeof(state.message)) != 0)
         endpoint_unlink(&state.endpoint);
     lock_release(&state.lock);
 }

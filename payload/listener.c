@@ -1,7 +1,9 @@
 #include "payload/listener.h"
 
+#include "payload/credentials.h"
 #include "payload/lock.h"
 #include "payload/log.h"
+#include "payload/manhole.h"
 #include "payload/protocol.h"
 #include "payload/session.h"
 #include "payload/stacks.h"
@@ -45,22 +47,11 @@ static void turn_away(int fd, const char *line)
     sys_close(fd);
 }
 
-/*
- * Root, and whoever this process is at this moment. The kernel reports uids as seen from our user
- * namespace; 65534 stands for those that have no place in it, and is then nobody we know.
- */
-static bool may_enter(const struct ucred *peer)
-{
-    return peer->uid == 0 || peer->uid == sys_geteuid();
-}
-
 static void welcome(int fd)
 {
     struct ucred peer = {0};
-    socklen_t size = sizeof(peer);
-    long status = SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size, 0);
     char line[160];
-    if (status < 0 || !may_enter(&peer)) {
+    if (manhole_get_peercred(fd, &peer) != 0 || !credentials_suffice(&peer)) {
         log_line("Can't accept client with PID:%d UID:%u GID:%u. It doesn't match the current "
                  "EUID:%u or ROOT.",
                  peer.pid, peer.uid, peer.gid, sys_geteuid());

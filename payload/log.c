@@ -1,10 +1,10 @@
 #include "payload/log.h"
 
 #include "payload/descriptor.h"
+#include "payload/manhole.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -96,19 +96,29 @@ static bool would_block(void)
     return sys_poll(&one, 1, 0) != 1 || !(one.revents & POLLOUT);
 }
 
-void log_line(const char *format, ...)
+/* The clock of the lines. */
+static struct timespec now(void)
+{
+    struct timespec now = {0, 0};
+    SYS_CALL(SYS_clock_gettime, CLOCK_REALTIME, &now, 0, 0, 0, 0);
+    return now;
+}
+
+double manhole_time(void)
+{
+    struct timespec time = now();
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+void log_vline(const char *format, va_list arguments)
 {
     if (!state.open || !descriptor_intact(&state.file))
         return;
-    struct timespec now = {0, 0};
-    SYS_CALL(SYS_clock_gettime, CLOCK_REALTIME, &now, 0, 0, 0, 0);
+    struct timespec time = now();
     char raw[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
-    size_t used = text_format(line, 64, "Manhole[%d:%ld.%04ld]: ", sys_getpid(), (long)now.tv_sec,
-                              now.tv_nsec / 100000);
-    va_list arguments;
-    va_start(arguments, format);
+    size_t used = text_format(line, 64, "Manhole[%d:%ld.%04ld]: ", sys_getpid(), (long)time.tv_sec,
+                              time.tv_nsec / 100000);
     size_t length = text_vformat(raw, sizeof(raw), format, arguments);
-    va_end(arguments);
     used += text_sanitize(line + used, sizeof(line) - used - 1, raw, length, NULL);
     line[used++] = '\n';
     if (state.is_socket)
@@ -116,4 +126,12 @@ void log_line(const char *format, ...)
     else if (!would_block())
         sys_write(state.file.fd, line,
                   used); /* what cannot be written is lost: there is no log of it */
+}
+
+void log_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_vline(format, arguments);
+    va_end(arguments);
 }

@@ -6,6 +6,7 @@
 #ifndef PAYLOAD_LOG_H
 #define PAYLOAD_LOG_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /*
@@ -16,6 +17,7 @@ int log_open(int fd, const char *path, char *message, size_t message_size);
 void log_close(void);
 
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_vline(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 /* Where the log goes, for people. */
 const char *log_destination(void);

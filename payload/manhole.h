@@ -1,6 +1,10 @@
 /*
  * libmanhole: a manhole for the process that loads it. Loaded by manhole-attach into a running
  * process, or linked, dlopen'ed or preloaded by a program. Depends on libc alone.
+ *
+ * All functions may be called from any thread, and leave errno alone. Those that return an int
+ * return 0, an errno, or an enum manhole_error: manhole_error_text has a text for each, and
+ * manhole_last_message the particulars. See libmanhole(3).
  */
 #ifndef MANHOLE_H
 #define MANHOLE_H
@@ -16,42 +20,97 @@ extern "C" {
 
 #define MANHOLE_VERSION 1
 
-/* Options of manhole_install. Fixed layout: manhole-attach writes it into the target as bytes. */
-struct manhole_options {
-    uint32_t size;         /* sizeof(struct manhole_options) of the caller */
-    uint32_t version;      /* MANHOLE_VERSION */
-    int32_t log_fd;        /* verbose destination: a descriptor of this process, -1: none */
-    uint32_t replace;      /* not strict: an installed manhole is replaced */
-    char socket_path[108]; /* "": /tmp/manhole-<pid> */
-    char log_path[256];    /* verbose destination as a path, opened for appending; "": none */
+/* Beside those of errno, which end at 4095 (MAX_ERRNO, include/linux/err.h). */
+enum manhole_error {
+    MANHOLE_NOT_INSTALLED = 4097,
+    MANHOLE_ALREADY_INSTALLED,
+    MANHOLE_CONFIGURATION_CONFLICT, /* two options contradict each other */
+    MANHOLE_SUSPICIOUS_CLIENT,      /* the peer is neither root nor of this process's user */
 };
 
 /*
- * Opens the manhole: binds the socket and starts the listener thread. Returns 0 when it listens, or
- * an errno: EALREADY (installed), EADDRINUSE (somebody listens at the path, or the path is not ours
- * to remove), EINVAL, what bind(2) says, ... `message` (may be NULL) receives one line: the socket
- * path on success, the cause on failure. `options` NULL: the defaults. Any thread may call it.
+ * Options of manhole_install. Set them from MANHOLE_OPTIONS_DEFAULT, then change what shall differ:
+ *
+ *     struct manhole_options options = MANHOLE_OPTIONS_DEFAULT;
+ *     options.activate_on = SIGUSR2;
+ *
+ * Fixed layout: manhole-attach writes it into the target as bytes. A caller with a smaller struct
+ * (an older header) gets the defaults of what it does not have. Texts end with NUL.
  */
-MANHOLE_API int manhole_install(const void *options, size_t options_size, char *message,
-                                size_t message_size);
+struct manhole_options {
+    uint32_t size;               /* sizeof(struct manhole_options) of the caller */
+    uint32_t version;            /* MANHOLE_VERSION */
+    uint32_t verbose;            /* 1; 0: nothing is logged */
+    int32_t verbose_destination; /* 2: log lines go to this descriptor; -1: nowhere */
+    uint32_t strict;             /* 1; 0: an installed manhole is replaced */
+    uint32_t patch_fork;         /* 1: forked children get a manhole of their own */
+    uint32_t thread;             /* 1; 0: dormant, until manhole_activate or a signal */
+    uint32_t activate_on;        /* 0; a signal number: listen from that signal on */
+    uint32_t oneshot_on; /* 0; a signal number: each serves one client while its thread waits */
+    uint32_t daemon_connection;  /* 0: the process does not exit while a client is connected */
+    uint32_t redirect_stderr;    /* 1: what an evaluation prints there is shown to the client too */
+    uint32_t reinstall_delay_ms; /* 500: how long a forked child waits before it listens */
+    uint32_t start_timeout_ms;   /* 500: how long installing waits for the threads */
+    uint32_t reserved;           /* 0 */
+    uint64_t sigmask;            /* MANHOLE_ALL_SIGNALS: bit n - 1: signal n is blocked in them */
+    char socket_path[108];       /* "": /tmp/manhole-<pid>; else absolute, and no patch_fork */
+    char verbose_path[256];      /* "": verbose_destination; else a file, opened for appending */
+    char connection_handler[256]; /* "": "console"; "exec", or "PATH.so:FUNCTION" */
+    char locals[1024];            /* "": none; "NAME=EXPRESSION,...": names for the console */
+};
+
+#define MANHOLE_ALL_SIGNALS (~UINT64_C(0))
+
+/* clang-format off */
+#define MANHOLE_OPTIONS_DEFAULT { \
+    .size = sizeof(struct manhole_options), .version = MANHOLE_VERSION, \
+    .verbose = 1, .verbose_destination = 2, .strict = 1, .patch_fork = 1, .thread = 1, \
+    .redirect_stderr = 1, .reinstall_delay_ms = 500, .start_timeout_ms = 500, \
+    .sigmask = MANHOLE_ALL_SIGNALS }
+/* clang-format on */
+
+/*
+ * Opens the manhole: binds the socket and starts the listener thread, or, where options say so,
+ * only prepares that. NULL: the defaults. MANHOLE_ALREADY_INSTALLED (strict),
+ * MANHOLE_CONFIGURATION_CONFLICT, EADDRINUSE (somebody listens at the path, or what is there is not
+ * ours to remove), EINVAL, ENAMETOOLONG, EBUSY (another thread installs), what bind(2) says, ...
+ * When it fails nothing is changed.
+ */
+MANHOLE_API int manhole_install(const struct manhole_options *options);
 
 /*
  * Closes the manhole: ends the session and the listener, joins their threads, unlinks the socket,
- * puts signal handlers back. After 0 no thread is inside libmanhole and it may be unloaded. ENOENT:
- * not installed; EBUSY: a running evaluation would not end (message says which). `options` is
- * unused.
+ * puts signal handlers back. After 0 no thread is inside libmanhole and it may be unloaded.
+ * MANHOLE_NOT_INSTALLED; EBUSY: a running evaluation would not end; EDEADLK: called by the console.
  */
-MANHOLE_API int manhole_uninstall(const void *options, size_t options_size, char *message,
-                                  size_t message_size);
+MANHOLE_API int manhole_uninstall(void);
 
-/* Where the manhole listens and who holds it, one line in message; ENOENT when not installed. */
-MANHOLE_API int manhole_status(const void *options, size_t options_size, char *message,
-                               size_t message_size);
+/* Who is at the other end of a connected UNIX socket, as the kernel knows it (SO_PEERCRED,
+   unix(7)). Errors: getsockopt(2)'s. */
+struct ucred;
+MANHOLE_API int manhole_get_peercred(int fd, struct ucred *ret);
+
+/* 0 when that is root or this process's effective user; else MANHOLE_SUSPICIOUS_CLIENT. */
+MANHOLE_API int manhole_check_credentials(int fd);
+
+/* Writes a line to the manhole's log, printf-like (%s %c %d %u %x %p with l and z), without ever
+   waiting. MANHOLE_NOT_INSTALLED. */
+MANHOLE_API int manhole_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Seconds since the epoch, the clock of the log's lines. */
+MANHOLE_API double manhole_time(void);
+
+/* A text for what these functions return; never NULL, static. */
+MANHOLE_API const char *manhole_error_text(int error);
+
+/* One line about the last install or uninstall of this process: the socket's path, or what failed
+   and why. Cut to fit; returns the bytes written without the NUL. */
+MANHOLE_API size_t manhole_last_message(char *buffer, size_t size);
 
 /*
  * Where the manhole listens now, as this process names it: an absolute path, NUL terminated; ""
  * when it does not listen. For readers from outside, who may not run anything here (manhole-attach
- * --list): write the path when the socket is bound, empty it before the socket is unlinked.
+ * --list): written when the socket is bound, emptied before it is unlinked.
  */
 MANHOLE_API extern char manhole_socket_path[108];
 

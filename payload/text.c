@@ -261,16 +261,61 @@ size_t text_sanitize(char *to, size_t size, const char *from, size_t length, siz
     return written;
 }
 
+static const char signal_names[][10] = {
+    [SIGHUP] = "SIGHUP",   [SIGINT] = "SIGINT",       [SIGQUIT] = "SIGQUIT",
+    [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP",     [SIGABRT] = "SIGABRT",
+    [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",       [SIGKILL] = "SIGKILL",
+    [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV",     [SIGUSR2] = "SIGUSR2",
+    [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM",     [SIGTERM] = "SIGTERM",
+    [SIGCHLD] = "SIGCHLD", [SIGCONT] = "SIGCONT",     [SIGSTOP] = "SIGSTOP",
+    [SIGTSTP] = "SIGTSTP", [SIGTTIN] = "SIGTTIN",     [SIGTTOU] = "SIGTTOU",
+    [SIGURG] = "SIGURG",   [SIGXCPU] = "SIGXCPU",     [SIGXFSZ] = "SIGXFSZ",
+    [SIGPROF] = "SIGPROF", [SIGVTALRM] = "SIGVTALRM", [SIGWINCH] = "SIGWINCH",
+    [SIGIO] = "SIGIO",     [SIGPWR] = "SIGPWR",       [SIGSYS] = "SIGSYS",
+};
+#define SIGNAL_NAME_COUNT (sizeof(signal_names) / sizeof(signal_names[0]))
+
 const char *text_signal(int signal, char *buffer)
 {
-    static const char names[][8] = {
-        [SIGSEGV] = "SIGSEGV", [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE", [SIGILL] = "SIGILL",
-        [SIGABRT] = "SIGABRT", [SIGTRAP] = "SIGTRAP", [SIGSYS] = "SIGSYS",
-    };
-    if (signal > 0 && (size_t)signal < sizeof(names) / sizeof(names[0]) && names[signal][0])
-        return names[signal];
+    if (signal > 0 && (size_t)signal < SIGNAL_NAME_COUNT && signal_names[signal][0])
+        return signal_names[signal];
     text_format(buffer, 16, "signal %d", signal);
     return buffer;
+}
+
+/* The first and the last real-time signal that the C libraries leave to programs; both have the 34
+   to 64 in common (musl begins at 35). */
+#define FIRST_REAL_TIME 34
+#define LAST_REAL_TIME 64
+
+static int real_time_signal(const char *name)
+{
+    bool from_first = text_begins(name, "RTMIN"), from_last = text_begins(name, "RTMAX");
+    uint64_t offset = 0;
+    bool overflow = false;
+    const char *end = name + 5;
+    if (!from_first && !from_last)
+        return 0;
+    if (*end == (from_first ? '+' : '-'))
+        end = text_number(end + 1, &offset, &overflow);
+    if (!end || *end || offset > LAST_REAL_TIME - FIRST_REAL_TIME)
+        return 0;
+    return from_first ? FIRST_REAL_TIME + (int)offset : LAST_REAL_TIME - (int)offset;
+}
+
+int text_signal_number(const char *name)
+{
+    uint64_t number;
+    bool overflow;
+    const char *end = text_number(name, &number, &overflow);
+    if (end)
+        return !*end && number >= 1 && number <= LAST_REAL_TIME ? (int)number : 0;
+    if (text_begins(name, "SIG"))
+        name += 3;
+    for (size_t signal = 1; signal < SIGNAL_NAME_COUNT; signal++)
+        if (signal_names[signal][0] && text_equal(signal_names[signal] + 3, name))
+            return (int)signal;
+    return real_time_signal(name);
 }
 
 const char *text_errno(int errnum, char *buffer)

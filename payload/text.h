@@ -42,6 +42,9 @@ size_t text_sanitize(char *to, size_t size, const char *from, size_t length, siz
 
 /* "SIGSEGV" and so on; "signal 42". `buffer` holds at least 16 bytes. */
 const char *text_signal(int signal, char *buffer);
+/* "USR1", "SIGUSR1", "10", "RTMIN+1", "RTMAX-1" (of all that the kernel has: 34 to 64): the number;
+   0: there is none of that name. */
+int text_signal_number(const char *name);
 /* "ENOENT" and so on for the usual ones; "errno 97". `buffer` holds at least 16 bytes. */
 const char *text_errno(int errnum, char *buffer);
 

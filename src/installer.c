@@ -22,7 +22,8 @@ static struct error *explain_status(const struct process *process, int status, c
         enum error_kind kind;
         const char *next;
     } known[] = {
-        {EALREADY, ERROR_STATE, "attach to it, or install with --replace"},
+        {MANHOLE_ALREADY_INSTALLED, ERROR_STATE, "attach to it, or install with --replace"},
+        {MANHOLE_CONFIGURATION_CONFLICT, ERROR_USAGE, "check the install options"},
         {EADDRINUSE, ERROR_STATE, "choose another path with --socket-path"},
         {ENOENT, ERROR_USAGE, "give a path whose directory exists in the target"},
         {ENOTDIR, ERROR_USAGE, "give a path whose directory exists in the target"},
@@ -49,50 +50,36 @@ static struct error *explain_status(const struct process *process, int status, c
                         *clean ? clean : strerror(status), next);
 }
 
-/* The options as the payload takes them; texts that do not fit are refused before any loan. */
-static struct error *encode_options(const struct install_options *options,
-                                    struct manhole_options *ret)
+/* NULL is the empty text. It fits: options_take_install has seen to that. */
+static void copy_text(char *to, const char *text)
 {
-    *ret = (struct manhole_options){
-        .size = sizeof(*ret),
-        .version = MANHOLE_VERSION,
-        .log_fd = -1,
-        .replace = options->replace,
-    };
-    if (options->socket_path) {
-        if (options->socket_path[0] != '/')
-            return error_create(ERROR_USAGE, 0,
-                                "--socket-path '%s': not absolute; the target's current directory "
-                                "is not ours, so give it from the root",
-                                options->socket_path);
-        if (strlen(options->socket_path) >= sizeof(ret->socket_path))
-            return error_create(ERROR_USAGE, ENAMETOOLONG,
-                                "--socket-path: longer than the %zu bytes a socket takes; choose a "
-                                "shorter one",
-                                sizeof(ret->socket_path) - 1);
-        memcpy(ret->socket_path, options->socket_path, strlen(options->socket_path) + 1);
-    }
-    const char *destination = options->quiet ? NULL : options->verbose_destination;
-    if (!destination)
-        return NULL;
-    char *end;
-    errno = 0;
-    long fd = strtol(destination, &end, 10);
-    if (end != destination && !*end) {
-        if (errno || fd < 0 || fd > INT32_MAX)
-            return error_create(ERROR_USAGE, 0,
-                                "--verbose-destination %s: no descriptor; give a number like 2, or "
-                                "a path",
-                                destination);
-        ret->log_fd = (int32_t)fd;
-        return NULL;
-    }
-    if (strlen(destination) >= sizeof(ret->log_path))
-        return error_create(ERROR_USAGE, ENAMETOOLONG,
-                            "--verbose-destination: longer than %zu bytes; choose a shorter path",
-                            sizeof(ret->log_path) - 1);
-    memcpy(ret->log_path, destination, strlen(destination) + 1);
-    return NULL;
+    strcpy(to, text ? text : "");
+}
+
+/* The options as the payload takes them. */
+static void encode_options(const struct install_options *options, struct manhole_options *ret)
+{
+    *ret = (struct manhole_options)MANHOLE_OPTIONS_DEFAULT;
+    ret->verbose = !options->quiet && options->verbose_destination;
+    ret->strict = !options->replace;
+    ret->patch_fork = !options->no_patch_fork;
+    ret->thread = !options->no_thread;
+    ret->activate_on = (uint32_t)options->activate_on;
+    ret->oneshot_on = (uint32_t)options->oneshot_on;
+    ret->daemon_connection = options->daemon_connection;
+    ret->redirect_stderr = !options->no_redirect_stderr;
+    ret->reinstall_delay_ms = (uint32_t)(options->reinstall_delay_us / 1000);
+    ret->start_timeout_ms = (uint32_t)(options->start_timeout_us / 1000);
+    ret->sigmask = options->sigmask;
+    copy_text(ret->socket_path, options->socket_path);
+    copy_text(ret->connection_handler, options->connection_handler);
+    copy_text(ret->locals, options->locals);
+    if (!ret->verbose)
+        return;
+    if (options->verbose_destination[0] == '/')
+        copy_text(ret->verbose_path, options->verbose_destination);
+    else
+        ret->verbose_destination = atoi(options->verbose_destination);
 }
 
 /* Where the manhole that is loaded listens, by its own word; listening stays false if nowhere. */
@@ -101,12 +88,12 @@ static struct error *ask_payload(struct process *process, uint64_t timeout_us,
 {
     struct inject_request request = {
         .soname = PAYLOAD_SONAME,
-        .function = "manhole_status",
+        .function = "manhole_injected_status",
         .timeout_us = timeout_us,
     };
     struct inject_result result = {0};
     struct error *error = inject_call(process, &request, &result);
-    if (error || result.status == ENOENT)
+    if (error || result.status == MANHOLE_NOT_INSTALLED)
         return error;
     if (result.status)
         return explain_status(process, result.status, result.message);
@@ -125,10 +112,9 @@ static struct error *load_and_install(struct process *process,
                                       struct installation *ret)
 {
     struct manhole_options encoded;
-    struct error *error = encode_options(options, &encoded);
-    if (error)
-        return error;
+    encode_options(options, &encoded);
     CLEANUP_PAYLOAD_FILE struct payload_file payload = {0};
+    struct error *error;
     if (!loaded) {
         error = payload_file_init(&payload);
         if (error)
@@ -138,7 +124,7 @@ static struct error *load_and_install(struct process *process,
         .soname = PAYLOAD_SONAME,
         .image = payload.image,
         .image_size = payload.size,
-        .function = "manhole_install",
+        .function = "manhole_injected_install",
         .argument = &encoded,
         .argument_size = sizeof(encoded),
         .timeout_us = options->timeout_us,
@@ -221,11 +207,12 @@ struct error *installer_compare(const struct process *process,
                             "process %d: already installed at %s, not at %s; attach to it, or "
                             "install with --replace",
                             process->pid, clean, options->socket_path);
-    if (options->verbose_destination)
-        return error_create(ERROR_STATE, EALREADY,
-                            "process %d: already installed at %s, and where that one logs cannot "
-                            "be changed; attach to it, or install with --replace",
-                            process->pid, clean);
+    if (options->configured && !options->socket_path)
+        return error_create(
+            ERROR_STATE, EALREADY,
+            "process %d: already installed at %s, and how that one is set up cannot "
+            "be changed; attach to it, or install with --replace",
+            process->pid, clean);
     return NULL;
 }
 
@@ -243,7 +230,7 @@ static struct error *uninstall_locked(struct process *process, uint64_t timeout_
                             process->pid);
     struct inject_request request = {
         .soname = PAYLOAD_SONAME,
-        .function = "manhole_uninstall",
+        .function = "manhole_injected_uninstall",
         .unload = true,
         .timeout_us = timeout_us,
     };
@@ -252,7 +239,7 @@ static struct error *uninstall_locked(struct process *process, uint64_t timeout_
     error = inject_call(process, &request, ret);
     if (error)
         return error;
-    if (ret->status == ENOENT)
+    if (ret->status == MANHOLE_NOT_INSTALLED)
         return error_create(ERROR_STATE, ENOENT,
                             "process %d: no manhole is installed: libmanhole is loaded, and inert; "
                             "nothing to do",

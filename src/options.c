@@ -1,21 +1,18 @@
 #include "src/options.h"
 
+#include "src/options_parse.h"
+
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
-#define TRY_HELP "; try manhole-attach --help"
-
-enum { US_PER_MS = 1000, US_PER_S = 1000000 };
 #define DEFAULT_MAX_PAUSE_US (UINT64_C(50) * US_PER_MS)
 #define DEFAULT_MAX_FRAMES 256
 #define DEFAULT_INTERVAL_US (UINT64_C(100) * US_PER_MS)
 #define LARGEST_COUNT 1000000
 #define LONGEST_INTERVAL_US (UINT64_C(3600) * US_PER_S)
-#define DEFAULT_TIMEOUT_US (UINT64_C(5) * US_PER_S)
 #define LONGEST_MAX_PAUSE_US (UINT64_C(60) * US_PER_S)
 #define LONGEST_TIMEOUT_US (UINT64_C(3600) * US_PER_S)
 /* The kernel's own bound on pids of a 64-bit machine (PID_MAX_LIMIT, linux/threads.h). */
@@ -49,16 +46,14 @@ enum option_code {
     CODE_LOAD,
 
     CODE_INSTALL_OPTIONS,
-    CODE_QUIET = CODE_INSTALL_OPTIONS,
-    CODE_VERBOSE_DESTINATION,
-    CODE_REPLACE,
-    CODE_SOCKET_PATH,
-    CODE_TIMEOUT,
+    CODE_TIMEOUT = CODE_INSTALL_OPTIONS + INSTALL_CONNECTION_HANDLER + 1,
 
     CODE_SCRIPTS,
     CODE_EVAL = CODE_SCRIPTS,
     CODE_FILE,
 };
+
+#define INSTALL_CODE(option) (CODE_INSTALL_OPTIONS + INSTALL_##option)
 
 static const struct option long_options[] = {
     {"dump", no_argument, NULL, CODE_DUMP},
@@ -81,10 +76,21 @@ static const struct option long_options[] = {
     {"interval", required_argument, NULL, CODE_INTERVAL},
     {"save", required_argument, NULL, CODE_SAVE},
     {"load", required_argument, NULL, CODE_LOAD},
-    {"quiet", no_argument, NULL, CODE_QUIET},
-    {"verbose-destination", required_argument, NULL, CODE_VERBOSE_DESTINATION},
-    {"replace", no_argument, NULL, CODE_REPLACE},
-    {"socket-path", required_argument, NULL, CODE_SOCKET_PATH},
+    {"quiet", no_argument, NULL, INSTALL_CODE(QUIET)},
+    {"verbose-destination", required_argument, NULL, INSTALL_CODE(VERBOSE_DESTINATION)},
+    {"replace", no_argument, NULL, INSTALL_CODE(REPLACE)},
+    {"no-patch-fork", no_argument, NULL, INSTALL_CODE(NO_PATCH_FORK)},
+    {"activate-on", required_argument, NULL, INSTALL_CODE(ACTIVATE_ON)},
+    {"oneshot-on", required_argument, NULL, INSTALL_CODE(ONESHOT_ON)},
+    {"no-thread", no_argument, NULL, INSTALL_CODE(NO_THREAD)},
+    {"sigmask", required_argument, NULL, INSTALL_CODE(SIGMASK)},
+    {"socket-path", required_argument, NULL, INSTALL_CODE(SOCKET_PATH)},
+    {"reinstall-delay", required_argument, NULL, INSTALL_CODE(REINSTALL_DELAY)},
+    {"start-timeout", required_argument, NULL, INSTALL_CODE(START_TIMEOUT)},
+    {"local", required_argument, NULL, INSTALL_CODE(LOCAL)},
+    {"daemon-connection", no_argument, NULL, INSTALL_CODE(DAEMON_CONNECTION)},
+    {"no-redirect-stderr", no_argument, NULL, INSTALL_CODE(NO_REDIRECT_STDERR)},
+    {"connection-handler", required_argument, NULL, INSTALL_CODE(CONNECTION_HANDLER)},
     {"timeout", required_argument, NULL, CODE_TIMEOUT},
     {"eval", required_argument, NULL, CODE_EVAL},
     {"file", required_argument, NULL, CODE_FILE},
@@ -108,36 +114,6 @@ static const char *option_name(int code)
     return "";
 }
 
-/* "12" or "12.5" in units of `unit` us. False: no such number, or above `limit`. */
-static bool parse_decimal(const char *text, uint64_t unit, uint64_t limit, uint64_t *ret)
-{
-    uint64_t value = 0;
-    const char *c = text;
-    for (; *c >= '0' && *c <= '9'; c++) {
-        value = value * 10 + (uint64_t)(*c - '0');
-        if (value > limit / unit)
-            return false;
-    }
-    if (c == text)
-        return false;
-    value *= unit;
-    if (*c == '.') {
-        if (c[1] == '\0')
-            return false;
-        for (c++; *c >= '0' && *c <= '9'; c++) {
-            unit /= 10;
-            value += unit * (uint64_t)(*c - '0');
-        }
-    }
-    *ret = value;
-    return *c == '\0' && value > 0 && value <= limit;
-}
-
-static bool is_number(const char *text)
-{
-    return *text && text[strspn(text, "0123456789")] == '\0';
-}
-
 static struct error *parse_format(const char *text, enum dump_format *ret)
 {
     static const char *const names[] = {
@@ -158,7 +134,7 @@ static struct error *parse_format(const char *text, enum dump_format *ret)
 
 static struct error *parse_count(const char *text, size_t *ret)
 {
-    if (is_number(text) && strlen(text) <= 9) {
+    if (parse_is_number(text) && strlen(text) <= 9) {
         *ret = strtoul(text, NULL, 10);
         if (*ret >= 1 && *ret <= LARGEST_COUNT)
             return NULL;
@@ -179,48 +155,12 @@ static struct error *parse_interval(const char *text, uint64_t *ret)
 
 static struct error *parse_max_frames(const char *text, size_t *ret)
 {
-    if (!is_number(text) || strlen(text) > 9)
+    if (!parse_is_number(text) || strlen(text) > 9)
         return error_create(ERROR_USAGE, 0,
                             "--max-frames %s: give a number of frames, 0 for no limit" TRY_HELP,
                             text);
     *ret = strtoul(text, NULL, 10);
     return NULL;
-}
-
-/* Checks a path that the target will open: relative to our directory it would mean another file. */
-static struct error *check_target_path(const char *option, const char *path)
-{
-    if (path[0] != '/')
-        return error_create(ERROR_USAGE, 0,
-                            "%s %s: give a full path, beginning with / (the target's directory "
-                            "is not yours)" TRY_HELP,
-                            option, path);
-    return NULL;
-}
-
-static struct error *parse_socket_path(const char *text, const char **ret)
-{
-    size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-    if (strlen(text) > longest)
-        return error_create(ERROR_USAGE, 0,
-                            "--socket-path: %zu bytes are too long, a socket's path has at most "
-                            "%zu" TRY_HELP,
-                            strlen(text), longest);
-    *ret = text;
-    return check_target_path("--socket-path", text);
-}
-
-static struct error *parse_verbose_destination(const char *text, const char **ret)
-{
-    *ret = text;
-    if (is_number(text) && strlen(text) <= 9)
-        return NULL;
-    if (text[0] == '/')
-        return NULL;
-    return error_create(ERROR_USAGE, 0,
-                        "--verbose-destination %s: give the number of an open file of the target, "
-                        "or a full path" TRY_HELP,
-                        text);
 }
 
 static struct error *add_script(struct options *options, bool is_file, const char *text)
@@ -312,27 +252,13 @@ static bool is_live_option(int code)
            code == CODE_INTERVAL || code == CODE_SAVE;
 }
 
-static struct error *take_install_option(int code, const char *value,
-                                         struct install_options *install)
+static struct error *parse_timeout(const char *text, uint64_t *ret)
 {
-    switch (code) {
-    case CODE_QUIET:
-        install->quiet = true;
+    if (parse_decimal(text, US_PER_S, LONGEST_TIMEOUT_US, ret))
         return NULL;
-    case CODE_VERBOSE_DESTINATION:
-        return parse_verbose_destination(value, &install->verbose_destination);
-    case CODE_REPLACE:
-        install->replace = true;
-        return NULL;
-    case CODE_SOCKET_PATH:
-        return parse_socket_path(value, &install->socket_path);
-    default:
-        if (parse_decimal(value, US_PER_S, LONGEST_TIMEOUT_US, &install->timeout_us))
-            return NULL;
-        return error_create(ERROR_USAGE, 0,
-                            "--timeout %s: give seconds, more than 0 and at most %d" TRY_HELP,
-                            value, (int)(LONGEST_TIMEOUT_US / US_PER_S));
-    }
+    return error_create(ERROR_USAGE, 0,
+                        "--timeout %s: give seconds, more than 0 and at most %d" TRY_HELP, text,
+                        (int)(LONGEST_TIMEOUT_US / US_PER_S));
 }
 
 static struct error *take_option(int code, const char *value, struct options *options,
@@ -348,9 +274,14 @@ static struct error *take_option(int code, const char *value, struct options *op
             given->live_option = code;
         return take_dump_option(code, value, &options->dump);
     }
-    if (code < CODE_SCRIPTS) {
-        *(code == CODE_TIMEOUT ? &given->timeout : &given->install_option) = code;
-        return take_install_option(code, value, &options->install);
+    if (code < CODE_TIMEOUT) {
+        given->install_option = code;
+        return options_take_install((enum install_option)(code - CODE_INSTALL_OPTIONS), value,
+                                    &options->install);
+    }
+    if (code == CODE_TIMEOUT) {
+        given->timeout = code;
+        return parse_timeout(value, &options->install.timeout_us);
     }
     given->script = code;
     return add_script(options, code == CODE_FILE, value);
@@ -393,7 +324,7 @@ static struct error *parse_target(const char *text, struct target *ret)
         return NULL;
     }
     const char *digits = text + strspn(text, "0");
-    if (!is_number(text) || !*digits)
+    if (!parse_is_number(text) || !*digits)
         return error_create(ERROR_USAGE, 0,
                             "'%s' is no process id: it is a positive number" TRY_HELP, text);
     unsigned long pid = strlen(digits) > 10 ? ULONG_MAX : strtoul(digits, NULL, 10);
@@ -497,10 +428,7 @@ static struct error *check_together(const struct options *options, const struct 
                             option_name(given->install_option), verb);
     if (given->timeout && !installs && options->verb != VERB_UNINSTALL)
         return error_create(ERROR_USAGE, 0, "--timeout is no option of --%s" TRY_HELP, verb);
-    if (options->install.quiet && options->install.verbose_destination)
-        return error_create(ERROR_USAGE, 0,
-                            "--quiet and --verbose-destination contradict each other" TRY_HELP);
-    return NULL;
+    return options_check_install(&options->install);
 }
 
 void options_set_dump_defaults(struct dump_options *options)
@@ -515,10 +443,8 @@ void options_set_dump_defaults(struct dump_options *options)
 
 static void set_defaults(struct options *options)
 {
-    *options = (struct options){
-        .verb = VERB_ATTACH,
-        .install = {.timeout_us = DEFAULT_TIMEOUT_US},
-    };
+    *options = (struct options){.verb = VERB_ATTACH};
+    options_set_install_defaults(&options->install);
     options_set_dump_defaults(&options->dump);
 }
 
@@ -557,6 +483,7 @@ struct error *options_parse(int argc, char **argv, struct options *ret)
 
 void options_deinit(struct options *options)
 {
+    options_deinit_install(&options->install);
     free(options->scripts);
     free(options->targets);
     options->scripts = NULL;
@@ -600,11 +527,23 @@ void options_print_help(void)
         "  --max-pause MS         longest time that a running thread may be stopped (50)\n"
         "\n"
         "Install options:\n"
-        "  --quiet                the manhole logs nothing\n"
-        "  --verbose-destination FD|PATH\n"
-        "                         where it logs, as the process itself sees it\n"
+        "  --quiet, --verbose-destination FD|PATH\n"
+        "                         log nothing, or where, as the process itself sees it\n"
         "  --replace              take the place of a manhole with other options\n"
-        "  --socket-path PATH     its socket (/tmp/manhole-PID)\n"
+        "  --socket-path PATH     its socket (/tmp/manhole-PID); no patching of fork then\n"
+        "  --activate-on SIG      no socket before that signal comes\n"
+        "  --oneshot-on SIG       that signal: serve one client, its thread waits meanwhile\n"
+        "  --no-thread            listen when the program asks for it (manhole_activate)\n"
+        "  --no-patch-fork, --reinstall-delay SECONDS\n"
+        "                         no manholes in forked children; when they get theirs (0.5)\n"
+        "  --daemon-connection    the process may exit while a client is connected\n"
+        "  --no-redirect-stderr   what evaluations print on stderr goes only there\n"
+        "  --connection-handler console|exec|PATH.so:FUNCTION\n"
+        "                         what serves the clients (console)\n"
+        "  --local NAME=EXPR      a name for the console (repeatable)\n"
+        "  --sigmask SIG,...      signals that the manhole's threads block (all)\n"
+        "  --start-timeout SECONDS\n"
+        "                         how long its threads may take to start (0.5)\n"
         "  --timeout SECONDS      give up after this time (5)\n"
         "\n"
         "Exit status: 0 done, 1 done in part, 2 usage, 3 no such process, 4 not permitted,\n"

@@ -3,6 +3,7 @@
 #define SRC_OPTIONS_H
 
 #include "injector/error.h"
+#include "src/options_install.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,14 +45,6 @@ struct dump_options {
     bool format_given;     /* --format was given, if only as what it is anyway */
     const char *save;      /* --save FILE, or NULL */
     const char *load;      /* --load FILE: instead of a process; or NULL */
-};
-
-struct install_options {
-    bool quiet;                      /* the payload logs nowhere */
-    const char *verbose_destination; /* FD or PATH inside the target; NULL: nowhere */
-    bool replace;
-    const char *socket_path; /* NULL: /tmp/manhole-PID of the target */
-    uint64_t timeout_us;     /* of the whole injection */
 };
 
 /* One piece of code to run, from --eval or --file, in the order of the command line. */

@@ -46,7 +46,7 @@ has_lines() {
 installed() {
     start_host
     tell install "$@"
-    assert_equal "$reply" "manhole_install ok: $socket"
+    assert_equal "$reply" "install ok: $socket"
 }
 
 # say LINE...: a plain text session, up to `quit`; sets $output.
@@ -118,20 +118,20 @@ thread_named() {
 
 # --- The socket. ---
 
-@test "installing gives the path, and a second time EALREADY with it" {
+@test "installing gives the path, and a second time MANHOLE_ALREADY_INSTALLED with it" {
     installed
     [[ -S $socket ]]
     tell install
-    assert_equal "$reply" "manhole_install Operation already in progress: already installed at $socket"
+    assert_equal "$reply" "install Manhole already installed!: already installed at $socket"
     tell status
-    assert_equal "$reply" "manhole_status ok: $socket free"
+    assert_equal "$reply" "status ok: $socket free"
     answers
 }
 
 @test "the default path is /tmp/manhole-PID" {
     start_host
     tell install default
-    assert_equal "$reply" "manhole_install ok: /tmp/manhole-$pid"
+    assert_equal "$reply" "install ok: /tmp/manhole-$pid"
     [[ -S /tmp/manhole-$pid ]]
     tell uninstall
     is_gone "/tmp/manhole-$pid"
@@ -140,7 +140,7 @@ thread_named() {
 @test "replacing moves the manhole" {
     installed
     tell install replace "path=$socket-2"
-    assert_equal "$reply" "manhole_install ok: $socket-2"
+    assert_equal "$reply" "install ok: $socket-2"
     is_gone "$socket"
     socket=$socket-2
     answers
@@ -162,7 +162,7 @@ thread_named() {
     start_host
     echo precious >"$socket"
     tell install
-    assert_equal "$reply" "manhole_install Address already in use: $socket: is there already, and is no socket: not touched"
+    assert_equal "$reply" "install Address already in use: $socket: is there already, and is no socket: not touched"
     assert_equal "$(cat "$socket")" precious
     rm "$socket"
 
@@ -180,7 +180,7 @@ thread_named() {
     started+=($!)
     wait_until 10 test -S "$socket"
     tell install
-    assert_equal "$reply" "manhole_install Address already in use: $socket: is there already, and somebody listens at it: not touched"
+    assert_equal "$reply" "install Address already in use: $socket: is there already, and somebody listens at it: not touched"
     [[ -S $socket ]]
     end "${started[-1]}"
     rm "$socket"
@@ -188,10 +188,10 @@ thread_named() {
     perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un($ARGV[0]))' "$socket"
     chown 65534 "$socket"
     tell install
-    assert_equal "$reply" "manhole_install Address already in use: $socket: is there already, and is another user's: not touched"
+    assert_equal "$reply" "install Address already in use: $socket: is there already, and is another user's: not touched"
     chown 0 "$socket"
     tell install
-    assert_equal "$reply" "manhole_install ok: $socket"
+    assert_equal "$reply" "install ok: $socket"
 }
 
 @test "bad paths and bad options are refused with a cause, and nothing is left" {
@@ -199,19 +199,19 @@ thread_named() {
     local before
     before=$(counts)
     tell install "path=$(printf '/%.0s' {1..120})"
-    [[ $reply == 'manhole_install File name too long: '* ]]
+    [[ $reply == 'install File name too long: '* ]]
     tell install path=relative
-    assert_equal "$reply" 'manhole_install Invalid argument: relative: not an absolute path'
+    assert_equal "$reply" 'install Invalid argument: relative: not an absolute path'
     tell install path=/nowhere/at/all
-    assert_equal "$reply" 'manhole_install No such file or directory: /nowhere/at/all: cannot make the socket: ENOENT'
+    assert_equal "$reply" 'install No such file or directory: /nowhere/at/all: cannot make the socket: ENOENT'
     tell install log=/nowhere/log
-    assert_equal "$reply" 'manhole_install No such file or directory: log /nowhere/log: cannot be opened: ENOENT'
+    assert_equal "$reply" 'install No such file or directory: log /nowhere/log: cannot be opened: ENOENT'
     tell install logfd=77
-    assert_equal "$reply" 'manhole_install Bad file descriptor: log to descriptor 77: EBADF'
+    assert_equal "$reply" 'install Bad file descriptor: log to descriptor 77: EBADF'
     tell install version=7
-    assert_equal "$reply" 'manhole_install Invalid argument: options of version 7: this libmanhole knows 1'
+    assert_equal "$reply" 'install Invalid argument: options of version 7: this libmanhole knows 1'
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall No such file or directory: no manhole is installed'
+    assert_equal "$reply" 'uninstall Manhole is not installed!: no manhole is installed'
     assert_equal "$(counts)" "$before"
 }
 
@@ -250,9 +250,9 @@ thread_named() {
     echo fork >&7
     wait_until 20 grep -qs '^child ended 0' "$out"
     run -0 sed "1,${before}d" "$out"
-    assert_line --index 0 'manhole_status No such file or directory: no manhole is installed'
-    assert_line --index 1 'manhole_uninstall No such file or directory: no manhole is installed'
-    assert_line --index 2 "manhole_install ok: $socket-child"
+    assert_line --index 0 'status Manhole is not installed!: no manhole is installed'
+    assert_line --index 1 'uninstall Manhole is not installed!: no manhole is installed'
+    assert_line --index 2 "install ok: $socket-child"
     is_gone "$socket-child"
     [[ -S $socket ]]
     answers
@@ -299,7 +299,7 @@ thread_named() {
     run "$CLIENT" "$socket" upgrade
     assert_output "LINE manhole: busy: held by pid $first"
     tell status
-    assert_equal "$reply" "manhole_status ok: $socket held by pid $first"
+    assert_equal "$reply" "status ok: $socket held by pid $first"
     thread_named "mh<$first"
     echo quit >&8
     exec 8>&-
@@ -353,11 +353,11 @@ thread_named() {
     run socat -t 5 - "UNIX-CONNECT:$socket"
     assert_output --partial refused
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
     assert_equal "$(cat "$BATS_TEST_TMPDIR/file")" precious
     assert_equal "$(find "/proc/$pid/fd" -lname "$BATS_TEST_TMPDIR/file" | wc -l)" 31
     tell install
-    assert_equal "$reply" "manhole_install ok: $socket"
+    assert_equal "$reply" "install ok: $socket"
     answers
 }
 
@@ -370,8 +370,8 @@ thread_named() {
     before=$(counts)
     tell rounds
     wait_until 60 grep -qs '^rounds done' "$out"
-    assert_equal "$(grep -c 'manhole_install ok' "$out")" 101
-    assert_equal "$(grep -c 'manhole_uninstall ok' "$out")" 101
+    assert_equal "$(grep -c '^install ok' "$out")" 101
+    assert_equal "$(grep -c '^uninstall ok' "$out")" 101
     assert_equal "$(counts)" "$before"
 }
 
@@ -430,7 +430,7 @@ thread_named() {
     run_text "$(cat "$BATS_TEST_TMPDIR/many"; echo 'call give_sum 7'; echo quit)"
     assert_output --partial '= 7 (0x7)'
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
     exec 9>&-
 }
 
@@ -644,7 +644,7 @@ thread_named() {
     before=${before%% *}
     wait_until 30 more_recovered
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
 }
 
 @test "a one-shot handler of the program gets its signal once, with the mask it asked for" {
@@ -717,7 +717,7 @@ is_spinning() {
     assert_output --partial 'the function ended its thread (pthread_exit); another has taken its place'
     assert_output --partial '= 7 (0x7)'
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
 }
 
 @test "the child of a call that forks ends at once" {
@@ -743,11 +743,11 @@ is_spinning() {
     run timeout 10 socat -t 5 - "UNIX-CONNECT:$socket" </dev/null
     assert_output --regexp '^manhole: busy: what the last client ran has not ended yet \(thread [0-9]+\)$'
     tell uninstall
-    [[ $reply =~ ^'manhole_uninstall Device or resource busy: thread '[0-9]+' does not end' ]]
+    [[ $reply =~ ^'uninstall Device or resource busy: thread '[0-9]+' does not end' ]]
     tell release
     wait_until 10 answers
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
 }
 
 worker_is_deaf() {
@@ -770,7 +770,7 @@ is_held_by_nobody() {
     started+=($!)
     wait_until 10 is_spinning
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
     wait_until 10 grep -qs 'BYE the manhole is being closed' "$BATS_TEST_TMPDIR/client"
     tell unload
     assert_equal "$reply" 'unload 0'
@@ -812,7 +812,7 @@ is_held_by_nobody() {
     [[ $reply == *'strange 0 '* ]]
     # Nothing of ours stays among the handlers.
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
 }
 
 # --- Frames. ---
@@ -912,7 +912,7 @@ is_held_by_nobody() {
         started+=($!)
         wait_until 10 grep -qs HELLO "$BATS_TEST_TMPDIR/client"
         tell uninstall
-        assert_equal "$reply" 'manhole_uninstall ok: closed'
+        assert_equal "$reply" 'uninstall ok: closed'
         assert_equal "$(counts)" "$before"
         end "${started[-1]}"
     done
@@ -962,7 +962,7 @@ is_held_by_nobody() {
     tell load
     tell threads
     tell install "log=$log"
-    assert_equal "$reply" "manhole_install ok: $socket"
+    assert_equal "$reply" "install ok: $socket"
     say 'call give_sum 1 2 3 4 5 6' 'call read_null 0' 'call abort' 'call deep 1' 'call end_thread' 'sym malloc' bt threads env
     assert_output --partial '= 654321 (0x9fbf1)'
     assert_output --partial 'read_null: ended by SIGSEGV'
@@ -975,5 +975,5 @@ is_held_by_nobody() {
     tell uid 65534
     assert_equal "$reply" 'uid 0'
     tell uninstall
-    assert_equal "$reply" 'manhole_uninstall ok: closed'
+    assert_equal "$reply" 'uninstall ok: closed'
 }

@@ -21,10 +21,13 @@ _manhole_attach_named_pids() {
 _manhole_attach() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word verb=
     local verbs='--dump --install --uninstall --check --list --help --version'
+    local signals='USR1 USR2 HUP WINCH URG IO PWR'
     local scripts='--eval --file'
     local dump='--format -o --save --load --locals --all-threads-listed --no-inlines --no-source --raw-names
         --max-frames --count --interval --freeze --max-pause'
-    local install='--quiet --verbose-destination --replace --socket-path --timeout'
+    local install='--quiet --verbose-destination --replace --socket-path --activate-on --oneshot-on --no-thread
+        --no-patch-fork --reinstall-delay --daemon-connection --no-redirect-stderr --connection-handler --local
+        --sigmask --start-timeout --timeout'
     COMPREPLY=()
 
     case $previous in
@@ -37,7 +40,20 @@ _manhole_attach() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --eval | --count | --interval | --max-frames | --max-pause | --timeout)
+    --activate-on | --oneshot-on)
+        mapfile -t COMPREPLY < <(compgen -W "$signals" -- "$current")
+        return
+        ;;
+    --sigmask)
+        mapfile -t COMPREPLY < <(compgen -W "all none $signals" -- "$current")
+        return
+        ;;
+    --connection-handler)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -W 'console exec' -- "$current"; compgen -f -- "$current")
+        return
+        ;;
+    --reinstall-delay | --start-timeout | --local | --eval | --count | --interval | --max-frames | --max-pause | --timeout)
         return
         ;;
     esac

@@ -176,17 +176,24 @@ static void *wait_for_signals(void *argument)
 static void *library;
 static int call_payload(const char *name, const struct manhole_options *options)
 {
-    int (*function)(const void *, size_t, char *, size_t) = library ? dlsym(library, name) : NULL;
+    char message[512], symbol[64];
+    snprintf(symbol, sizeof(symbol), "manhole_injected_%s", name);
+    int (*function)(const void *, size_t, char *, size_t) = library ? dlsym(library, symbol) : NULL;
     if (!function)
         return printf("no function\n");
-    char message[512];
     int status = function(options, options ? sizeof(*options) : 0, message, sizeof(message));
-    return printf("%s %s: %s\n", name, status ? strerror(status) : "ok", message);
+    const char *(*text)(int) = (const char *(*)(int))dlsym(library, "manhole_error_text");
+    return printf("%s %s: %s\n", name,
+                  !status         ? "ok"
+                  : status > 4096 ? text(status)
+                                  : strerror(status),
+                  message);
 }
 
 static void install(char *words, const char *fallback)
 {
-    struct manhole_options options = {sizeof(options), MANHOLE_VERSION, -1, 0, "", ""};
+    struct manhole_options options = MANHOLE_OPTIONS_DEFAULT;
+    options.verbose_destination = -1;
     snprintf(options.socket_path, sizeof(options.socket_path), "%s", fallback);
     char *position = NULL;
     for (char *word = strtok_r(words, " ", &position); word;
@@ -194,17 +201,17 @@ static void install(char *words, const char *fallback)
         if (!strncmp(word, "path=", 5))
             memccpy(options.socket_path, word + 5, 0, sizeof(options.socket_path));
         else if (!strncmp(word, "log=", 4))
-            snprintf(options.log_path, sizeof(options.log_path), "%s", word + 4);
+            snprintf(options.verbose_path, sizeof(options.verbose_path), "%s", word + 4);
         else if (!strncmp(word, "logfd=", 6))
-            options.log_fd = atoi(word + 6);
+            options.verbose_destination = atoi(word + 6);
         else if (!strcmp(word, "replace"))
-            options.replace = 1;
+            options.strict = 0;
         else if (!strcmp(word, "default"))
             options.socket_path[0] = '\0';
         else if (!strncmp(word, "version=", 8))
             options.version = (uint32_t)atoi(word + 8);
     }
-    call_payload("manhole_install", &options);
+    call_payload("install", &options);
 }
 
 static int count(const char *path)
@@ -239,11 +246,12 @@ static void fork_child(const char *fallback)
 {
     pid_t child = fork();
     if (!child) {
-        call_payload("manhole_status", NULL);
-        call_payload("manhole_uninstall", NULL);
-        struct manhole_options options = {sizeof(options), MANHOLE_VERSION, -1, 0, "", ""};
+        call_payload("status", NULL);
+        call_payload("uninstall", NULL);
+        struct manhole_options options = MANHOLE_OPTIONS_DEFAULT;
+        options.verbose_destination = -1;
         snprintf(options.socket_path, sizeof(options.socket_path), "%s-child", fallback);
-        call_payload("manhole_install", &options);
+        call_payload("install", &options);
         exit(0);
     }
     int status;
@@ -296,9 +304,9 @@ static int obey(char *line, const char *path, const char *fallback)
     } else if (!strncmp(line, "install", 7)) {
         install(line + 7, fallback);
     } else if (!strcmp(line, "uninstall")) {
-        call_payload("manhole_uninstall", NULL);
+        call_payload("uninstall", NULL);
     } else if (!strcmp(line, "status")) {
-        call_payload("manhole_status", NULL);
+        call_payload("status", NULL);
     } else if (!strcmp(line, "counts")) {
         print_counts();
     } else if (!strcmp(line, "threads")) {
@@ -343,7 +351,7 @@ static int obey(char *line, const char *path, const char *fallback)
         for (int i = 0; i < 100; i++) {
             library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
             install((char[]){""}, fallback);
-            call_payload("manhole_uninstall", NULL);
+            call_payload("uninstall", NULL);
             dlclose(library);
         }
         printf("rounds done\n");
