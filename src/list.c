@@ -1,59 +1,69 @@
-/* manhole-attach --list: the processes that have a manhole. */
+/* manhole-attach --list: the processes that have a manhole, and the sockets that were left behind.
+ */
+#include "src/list.h"
+
 #include "injector/cleanup.h"
 #include "injector/process.h"
-#include "src/locate.h"
 #include "src/message.h"
+#include "src/socket_peer.h"
 #include "src/verbs.h"
 
 #include <errno.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-struct listing {
-    size_t found;  /* printed */
-    size_t unread; /* processes we may not look into */
-};
-
-static const char *user_name(uid_t uid, char *buffer, size_t size)
+/* The owner of /proc/PID is root's for a program that may not be dumped: status tells the truth. */
+static void describe_process(const struct process *process, struct list_process *ret)
 {
-    const struct passwd *entry = getpwuid(uid);
-    if (entry)
-        snprintf(buffer, size, "%s", entry->pw_name);
-    else
-        snprintf(buffer, size, "%u", uid);
-    return buffer;
+    char uids[64];
+    unsigned effective = (uid_t)-1;
+    if (process_status_field(process, 0, "Uid", uids, sizeof(uids)))
+        sscanf(uids, "%*u %u", &effective);
+    ret->pid = process->pid;
+    ret->uid = effective;
+    snprintf(ret->name, sizeof(ret->name), "%s", process->name);
 }
 
-static void print_process(struct listing *listing, const struct process *process,
-                          const struct manhole_place *place)
+static struct error *add_row(struct listing *listing, const struct process *process,
+                             const struct manhole_place *place)
 {
-    if (!listing->found++)
-        printf("%7s %-12s %-16s %s\n", "PID", "USER", "PROGRAM", "SOCKET");
-    struct stat status;
-    char user[64] = "?", program[256], socket[4 * SOCKET_PATH_MAX];
-    if (fstat(process->proc_fd, &status) == 0)
-        user_name(status.st_uid, user, sizeof(user));
-    printf("%7d %-12s %-16s %s\n", process->pid, user,
-           message_sanitize(process->name, program, sizeof(program)),
-           message_sanitize(place->socket_path, socket, sizeof(socket)));
+    struct list_row *rows = reallocarray(listing->rows, listing->count + 1, sizeof(*rows));
+    if (!rows)
+        return error_no_memory();
+    listing->rows = rows;
+    struct list_row *row = &rows[listing->count++];
+    *row = (struct list_row){.place = *place};
+    describe_process(process, &row->process);
+    if (place->session_inode)
+        row->peer_inode = socket_peer(process, place->session_inode);
+    return NULL;
 }
 
-static void list_one(struct listing *listing, pid_t pid)
+static struct error *list_one(struct listing *listing, pid_t pid)
 {
     CLEANUP_PROCESS struct process *process = NULL;
     struct manhole_place place;
     CLEANUP_ERROR struct error *error = process_open(pid, &process);
     if (!error)
         error = locate_manhole(process, &place);
-    if (!error) {
-        if (place.listening)
-            print_process(listing, process, &place);
-    } else if (error->kind == ERROR_NOT_PERMITTED) {
-        listing->unread++;
-    }
+    if (!error && place.listening)
+        return add_row(listing, process, &place);
     /* Kernel threads, zombies, and what ended meanwhile, have none. */
+    if (error && error->kind == ERROR_NOT_PERMITTED)
+        listing->unread++;
+    return NULL;
+}
+
+/* Which process is connected, where the kernel told the other end and we may see who has it. */
+static void find_client(struct list_row *row, const pid_t *pids, size_t count)
+{
+    row->client.uid = (uid_t)-1;
+    pid_t pid = row->peer_inode ? socket_holder(pids, count, row->peer_inode) : 0;
+    if (!pid)
+        return;
+    CLEANUP_PROCESS struct process *process = NULL;
+    CLEANUP_ERROR struct error *error = process_open(pid, &process);
+    if (!error)
+        describe_process(process, &row->client);
 }
 
 static int compare_pids(const void *one, const void *other)
@@ -93,24 +103,66 @@ static struct error *read_pids(pid_t **ret, size_t *count)
     return NULL;
 }
 
-int list_run(const struct options *options)
+static struct error *find_manholes(struct listing *listing)
 {
-    (void)options; /* it has none yet */
     CLEANUP_FREE pid_t *pids = NULL;
     size_t count = 0;
     struct error *error = read_pids(&pids, &count);
+    for (size_t i = 0; i < count && !error; i++)
+        if (pids[i] != getpid())
+            error = list_one(listing, pids[i]);
+    if (error)
+        return error;
+    for (size_t i = 0; i < listing->count; i++)
+        find_client(&listing->rows[i], pids, count);
+    return NULL;
+}
+
+static void print_notes(const struct listing *listing, bool clean)
+{
+    const char *remedy =
+        geteuid() ? "; run as root to see all" : ": the system keeps them even from root";
+    if (!listing->count)
+        message_note("no manhole found");
+    if (listing->stale.count && !clean)
+        message_note("%zu stale socket%s; 'manhole-attach --list --clean' removes those of yours",
+                     listing->stale.count, listing->stale.count == 1 ? "" : "s");
+    if (listing->unread)
+        message_note("%zu process%s could not be read%s", listing->unread,
+                     listing->unread == 1 ? "" : "es", remedy);
+    if (listing->stale.unknown)
+        message_note("%zu socket%s of others could not be asked about%s", listing->stale.unknown,
+                     listing->stale.unknown == 1 ? "" : "s", remedy);
+}
+
+static int status_of(const struct listing *listing)
+{
+    for (size_t i = 0; i < listing->stale.count; i++)
+        if (listing->stale.sockets[i].failed)
+            return ERROR_PARTIAL;
+    return 0;
+}
+
+static void listing_deinit(struct listing *listing)
+{
+    free(listing->rows);
+    stale_deinit(&listing->stale);
+}
+
+int list_run(const struct options *options)
+{
+    __attribute__((cleanup(listing_deinit))) struct listing listing = {0};
+    struct error *error = find_manholes(&listing);
     if (error)
         return message_error(error);
-    struct listing listing = {0};
-    for (size_t i = 0; i < count; i++)
-        if (pids[i] != getpid())
-            list_one(&listing, pids[i]);
+    /* Without /tmp there is still the list. */
+    struct error *no_stale = stale_find(options->clean, &listing.stale);
+    if (options->dump.format == FORMAT_JSON)
+        error = list_print_json(&listing);
+    else
+        list_print_text(&listing);
     fflush(stdout);
-    if (!listing.found)
-        message_note("no manhole found");
-    if (listing.unread)
-        message_note(
-            "%zu process%s could not be read%s", listing.unread, listing.unread == 1 ? "" : "es",
-            geteuid() ? "; run as root to see all" : ": the system keeps them even from root");
-    return 0;
+    print_notes(&listing, options->clean);
+    int status = no_stale ? message_error(no_stale) : status_of(&listing);
+    return error ? message_error(error) : status;
 }

@@ -3,12 +3,14 @@
 #include "injector/cleanup.h"
 #include "injector/maps.h"
 #include "injector/module.h"
+#include "src/base_name.h"
 #include "src/payload_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uthash.h>
 
 /* Exported by the payload: where it listens, NUL terminated, "" when it does not. */
@@ -16,6 +18,8 @@
 
 struct bound_socket {
     uint64_t inode; /* key: of sockfs, as in the links of /proc/PID/fd */
+    bool listening; /* or else connected */
+    struct timespec since;
     char path[SOCKET_PATH_MAX];
     UT_hash_handle hh;
 };
@@ -32,39 +36,81 @@ static void free_sockets(struct bound_socket **sockets)
 
 /*
  * One line of /proc/PID/net/unix (proc(5)): "Num RefCount Protocol Flags Type St Inode Path". Flag
- * 0x10000 is __SO_ACCEPTCON (include/linux/net.h): it listens. Abstract names start with '@'.
+ * 0x10000 is __SO_ACCEPTCON (include/linux/net.h): it listens; state 3 is SS_CONNECTED
+ * (include/uapi/linux/net.h). What accept(2) made has the path of the socket that listened.
+ * Abstract names start with '@'.
  */
-static void add_listening(struct bound_socket **sockets, const char *line)
+static void add_bound(struct bound_socket **sockets, const char *line)
 {
-    unsigned flags;
+    enum { ACCEPTING = 0x10000, CONNECTED = 3 };
+    unsigned flags, state;
     uint64_t inode;
     int path_at = 0;
-    if (sscanf(line, "%*s %*x %*x %x %*x %*x %" SCNu64 " %n", &flags, &inode, &path_at) < 2 ||
-        !path_at || !(flags & 0x10000) || line[path_at] != '/' ||
+    if (sscanf(line, "%*s %*x %*x %x %*x %x %" SCNu64 " %n", &flags, &state, &inode, &path_at) <
+            3 ||
+        !path_at || (!(flags & ACCEPTING) && state != CONNECTED) || line[path_at] != '/' ||
         strlen(line + path_at) >= SOCKET_PATH_MAX)
         return;
     struct bound_socket *one = calloc(1, sizeof(*one));
     if (!one)
         return; /* an unknown socket: the manhole is reported without its path */
     one->inode = inode;
+    one->listening = flags & ACCEPTING;
     snprintf(one->path, sizeof(one->path), "%s", line + path_at);
     HASH_ADD(hh, *sockets, inode, sizeof(one->inode), one);
 }
 
-/* All listening sockets with a path in the target's network namespace. */
-static struct error *read_listening(const struct process *process, struct bound_socket **ret)
+static void add_table(struct bound_socket **sockets, char *text)
 {
-    CLEANUP_FREE char *text = NULL;
-    if (process_read_file(process, 0, "net/unix", &text) < 0) {
-        text = NULL;
+    char *position = NULL;
+    for (char *line = strtok_r(text, "\n", &position); line; line = strtok_r(NULL, "\n", &position))
+        add_bound(sockets, line);
+}
+
+static bool in_our_network_namespace(const struct process *process)
+{
+    char ours[64], theirs[64];
+    ssize_t length = readlink("/proc/self/ns/net", ours, sizeof(ours));
+    return length > 0 && length < (ssize_t)sizeof(ours) &&
+           process_read_link(process, 0, "ns/net", theirs, sizeof(theirs)) == length &&
+           memcmp(ours, theirs, (size_t)length) == 0;
+}
+
+/*
+ * All sockets with a path that listen or are connected, in the target's network namespace and in
+ * ours: to the latter belongs what the target accepted from a client of ours
+ * (net/unix/af_unix.c, unix_stream_connect).
+ */
+static struct error *read_bound(const struct process *process, struct bound_socket **ret)
+{
+    CLEANUP_FREE char *theirs = NULL, *ours = NULL;
+    if (process_read_file(process, 0, "net/unix", &theirs) < 0) {
+        theirs = NULL;
         if (errno == EACCES || errno == EPERM)
             return process_explain_refusal(process, "list its sockets", errno);
         return process_check_alive(process);
     }
-    char *position = NULL;
-    for (char *line = strtok_r(text, "\n", &position); line; line = strtok_r(NULL, "\n", &position))
-        add_listening(ret, line);
+    add_table(ret, theirs);
+    if (in_our_network_namespace(process))
+        return NULL;
+    if (process_read_system_file(process, "self/net/unix", &ours) > 0)
+        add_table(ret, ours);
+    else
+        ours = NULL;
     return NULL;
+}
+
+/*
+ * When a socket of ours was made. The change time of a socket's own inode (not of the file) is not
+ * kept, but for fchmod(2) and fchown(2) (net/socket.c, sockfs_setattr): the payload calls the first
+ * at once (payload/endpoint.c), so that the mode, 0777 otherwise, proves that the time is true.
+ */
+static struct timespec since_when(int directory_fd, const char *descriptor)
+{
+    struct stat status;
+    bool ours = fstatat(directory_fd, descriptor, &status, 0) == 0 && S_ISSOCK(status.st_mode) &&
+                (status.st_mode & 0777) == 0600;
+    return ours ? status.st_ctim : (struct timespec){0};
 }
 
 /* Keeps those that the target itself holds open. */
@@ -95,6 +141,8 @@ static struct error *keep_own(const struct process *process, struct bound_socket
         HASH_FIND(hh, *sockets, &inode, sizeof(inode), found);
         if (!found)
             continue;
+        if (found->listening)
+            found->since = since_when(fd, entry->d_name);
         HASH_DEL(*sockets, found);
         HASH_ADD(hh, own, inode, sizeof(found->inode), found);
     }
@@ -124,32 +172,46 @@ static bool ask_memory(const struct process *process, const struct maps *maps, c
     return false;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Which of the target's sockets is the manhole's: only what is certain, or carries its name. */
-static const char *choose(const struct process *process, const struct maps *maps,
-                          struct bound_socket *sockets, bool loaded)
+static const struct bound_socket *choose(const struct process *process, const struct maps *maps,
+                                         struct bound_socket *sockets, bool loaded)
 {
     char usual[64];
     snprintf(usual, sizeof(usual), "/tmp/manhole-%d", process->namespace_pid);
     struct bound_socket *one, *next;
     HASH_ITER(hh, sockets, one, next)
-    if (strcmp(one->path, usual) == 0)
-        return one->path;
+    if (one->listening && strcmp(one->path, usual) == 0)
+        return one;
     if (!loaded)
         return NULL;
 
     char told[SOCKET_PATH_MAX];
     bool asked = ask_memory(process, maps, told);
     HASH_ITER(hh, sockets, one, next)
-    if (asked ? strcmp(one->path, told) == 0
-              : strncmp(base_name(one->path), "manhole", strlen("manhole")) == 0)
-        return one->path;
+    if (one->listening &&
+        (asked ? strcmp(one->path, told) == 0
+               : strncmp(base_name(one->path), "manhole", strlen("manhole")) == 0))
+        return one;
     return NULL;
+}
+
+/* What it accepted and holds open; 0: nothing. */
+static uint64_t find_session(struct bound_socket *sockets, const char *path)
+{
+    struct bound_socket *one, *next;
+    HASH_ITER(hh, sockets, one, next)
+    if (!one->listening && strcmp(one->path, path) == 0)
+        return one->inode;
+    return 0;
+}
+
+static void describe_place(struct bound_socket *sockets, const struct bound_socket *chosen,
+                           struct manhole_place *ret)
+{
+    ret->listening = true;
+    ret->since = chosen->since;
+    ret->session_inode = find_session(sockets, chosen->path);
+    memcpy(ret->socket_path, chosen->path, sizeof(ret->socket_path));
 }
 
 static bool maps_hold_payload(const struct maps *maps)
@@ -170,14 +232,13 @@ struct error *locate_manhole(const struct process *process, struct manhole_place
     ret->loaded = maps_hold_payload(maps);
 
     struct bound_socket *sockets = NULL;
-    error = read_listening(process, &sockets);
+    error = read_bound(process, &sockets);
     if (!error)
         error = keep_own(process, &sockets);
     if (!error) {
-        const char *path = choose(process, maps, sockets, ret->loaded);
-        ret->listening = path != NULL;
-        if (path)
-            snprintf(ret->socket_path, sizeof(ret->socket_path), "%s", path);
+        const struct bound_socket *chosen = choose(process, maps, sockets, ret->loaded);
+        if (chosen)
+            describe_place(sockets, chosen, ret);
     }
     free_sockets(&sockets);
     return error;

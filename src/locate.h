@@ -10,6 +10,8 @@
 #include "injector/process.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 
 /* A socket path is at most sun_path long (unix(7)). */
 #define SOCKET_PATH_MAX 109
@@ -18,6 +20,8 @@ struct manhole_place {
     bool loaded;                       /* libmanhole is mapped: installed, or inert */
     bool listening;                    /* it has a listening socket: `socket_path` */
     char socket_path[SOCKET_PATH_MAX]; /* as the process itself names it; "": not known */
+    struct timespec since;             /* when that socket was made; 0: not known */
+    uint64_t session_inode;            /* of the socket a client is served at; 0: none is */
 };
 
 /* Errors: ERROR_NOT_PERMITTED (explained), ERROR_NO_PROCESS. */

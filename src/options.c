@@ -51,6 +51,8 @@ enum option_code {
     CODE_SCRIPTS,
     CODE_EVAL = CODE_SCRIPTS,
     CODE_FILE,
+
+    CODE_CLEAN,
 };
 
 #define INSTALL_CODE(option) (CODE_INSTALL_OPTIONS + INSTALL_##option)
@@ -61,6 +63,7 @@ static const struct option long_options[] = {
     {"uninstall", no_argument, NULL, CODE_UNINSTALL},
     {"check", no_argument, NULL, CODE_CHECK},
     {"list", no_argument, NULL, CODE_LIST},
+    {"clean", no_argument, NULL, CODE_CLEAN},
     {"help", no_argument, NULL, CODE_HELP},
     {"version", no_argument, NULL, CODE_VERSION},
     {"format", required_argument, NULL, CODE_FORMAT},
@@ -101,6 +104,7 @@ static const struct option long_options[] = {
  */
 struct given {
     int verb, dump_option, install_option, timeout, script;
+    int format; /* of --dump, and of --list */
     bool count, interval;
     int live_option; /* of a dump: one that makes sense only with a process that is there */
 };
@@ -267,7 +271,7 @@ static struct error *take_option(int code, const char *value, struct options *op
     if (code < CODE_DUMP_OPTIONS)
         return take_verb(code, options, given);
     if (code < CODE_INSTALL_OPTIONS) {
-        given->dump_option = code;
+        *(code == CODE_FORMAT ? &given->format : &given->dump_option) = code;
         given->count |= code == CODE_COUNT;
         given->interval |= code == CODE_INTERVAL;
         if (is_live_option(code))
@@ -282,6 +286,10 @@ static struct error *take_option(int code, const char *value, struct options *op
     if (code == CODE_TIMEOUT) {
         given->timeout = code;
         return parse_timeout(value, &options->install.timeout_us);
+    }
+    if (code == CODE_CLEAN) {
+        options->clean = true;
+        return NULL;
     }
     given->script = code;
     return add_script(options, code == CODE_FILE, value);
@@ -408,6 +416,19 @@ static struct error *check_targets(const struct options *options)
     return NULL;
 }
 
+static struct error *check_list(const struct options *options, const struct given *given)
+{
+    bool list = options->verb == VERB_LIST;
+    if (options->clean && !list)
+        return error_create(ERROR_USAGE, 0, "--clean is an option of --list" TRY_HELP);
+    if (given->format && !list && options->verb != VERB_DUMP)
+        return error_create(ERROR_USAGE, 0, "--format is an option of --dump and --list" TRY_HELP);
+    if (given->format && list && options->dump.format != FORMAT_TEXT &&
+        options->dump.format != FORMAT_JSON)
+        return error_create(ERROR_USAGE, 0, "--list prints text or json, no other format" TRY_HELP);
+    return NULL;
+}
+
 static struct error *check_together(const struct options *options, const struct given *given)
 {
     const char *verb = option_name(given->verb);
@@ -428,7 +449,8 @@ static struct error *check_together(const struct options *options, const struct 
                             option_name(given->install_option), verb);
     if (given->timeout && !installs && options->verb != VERB_UNINSTALL)
         return error_create(ERROR_USAGE, 0, "--timeout is no option of --%s" TRY_HELP, verb);
-    return options_check_install(&options->install);
+    struct error *error = check_list(options, given);
+    return error ? error : options_check_install(&options->install);
 }
 
 void options_set_dump_defaults(struct dump_options *options)
@@ -504,7 +526,10 @@ void options_print_help(void)
         "  manhole-attach --file SCRIPT PID                run those of a file, - for standard\n"
         "                                                  input\n"
         "  manhole-attach --check PID                      would attaching work? Touches nothing\n"
-        "  manhole-attach --list                           the processes that have a manhole\n"
+        "  manhole-attach --list [--clean]                 the processes that have a manhole; "
+        "sockets\n"
+        "                                                  that nobody serves any more, or remove "
+        "them\n"
         "  manhole-attach --help, --version                this, or which version it is\n"
         "\n"
         "For the console, --eval, --file and --uninstall PID may also be the path of a socket.\n"

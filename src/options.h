@@ -63,6 +63,7 @@ struct options {
     enum verb verb;
     struct dump_options dump;
     struct install_options install;
+    bool clean; /* --list --clean */
     struct script *scripts;
     size_t script_count;
     struct target *targets;

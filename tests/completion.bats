@@ -24,9 +24,11 @@ offers() {
     local all=$offered
     offers --dump -
     all+=$offered
+    offers --list -
+    all+=$offered
     run -0 "$ATTACH" --help
     for word in $all; do
-        assert_output --regexp "(^|[[:space:](])$word([[:space:],]|\$)"
+        assert_output --regexp "(^|[[:space:]([])$word([],[:space:]]|\$)"
     done
     for word in $(grep -o -- '--[a-z-]*' <<<"$output"); do
         [[ $all == *" $word "* ]] || fail "$word is not offered"
@@ -40,6 +42,10 @@ offers() {
     [[ $offered == *' --replace '* && $offered != *' --freeze '* ]]
     offers --dump --format ''
     assert_equal "$offered" ' text json folded speedscope svg '
+    offers --list --
+    assert_equal "$offered" ' --clean --format '
+    offers --list --format ''
+    assert_equal "$offered" ' text json '
 }
 
 @test "process ids are offered with names" {

@@ -110,6 +110,14 @@ usage_error() {
     usage_error '--timeout is no option of --check' --timeout 3 --check 1
 }
 
+@test "the list has its own options, and no others" {
+    usage_error '--clean is an option of --list' --clean 1
+    usage_error '--clean is an option of --list' --clean --dump 1
+    usage_error '--list prints text or json' --list --format svg
+    usage_error '--locals is an option of --dump' --list --locals
+    usage_error '--format is an option of --dump and --list' --format json 1
+}
+
 @test "options that contradict each other are refused" {
     usage_error 'contradict' --quiet --verbose-destination 2 1
 }

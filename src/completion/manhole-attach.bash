@@ -32,7 +32,9 @@ _manhole_attach() {
 
     case $previous in
     --format)
-        mapfile -t COMPREPLY < <(compgen -W 'text json folded speedscope svg' -- "$current")
+        word='text json folded speedscope svg'
+        [[ " ${COMP_WORDS[*]} " != *' --list '* ]] || word='text json'
+        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
         return
         ;;
     -o | --save | --load | --file | --socket-path | --verbose-destination)
@@ -70,6 +72,7 @@ _manhole_attach() {
         --dump) word=$dump ;;
         --install) word=$install ;;
         --uninstall) word=--timeout ;;
+        --list) word='--clean --format' ;;
         --eval) word="$scripts $install" ;;
         '') word="$verbs $scripts $install" ;;
         *) word= ;;
