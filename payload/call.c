@@ -1,6 +1,7 @@
 /* The commands `sym` and `call`. */
 #include "payload/console.h"
 #include "payload/memory.h"
+#include "payload/redirect.h"
 #include "payload/symbols.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -363,10 +364,12 @@ void command_call(struct request *request, const char *arguments)
         return;
     struct guard_report report;
     int *errnum = __errno_location();
+    redirect_begin(request->output);
     *errnum = 0;
     enum guard_outcome outcome =
         guard_run(GUARD_CUT_ANYWHERE, function, call.values, &result, &report);
     int kept = *errnum;
+    redirect_end(request->output);
     if (outcome == GUARD_RETURNED)
         show_result(request, result, kept);
     else

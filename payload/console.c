@@ -1,6 +1,7 @@
 #include "payload/console.h"
 
 #include "payload/log.h"
+#include "payload/redirect.h"
 #include "payload/symbols.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -59,8 +60,9 @@ static const struct command commands[] = {
      "a\n"
      "thread of the manhole. A fault in it ends the call, not the process; Ctrl-C of "
      "manhole-attach\n"
-     "and hanging up cut it off, but what it held by then, a lock say, stays held. What it prints\n"
-     "goes where the program's output goes, when the program flushes it ('call fflush 0').\n"
+     "and hanging up cut it off, but what it held by then, a lock say, stays held. What is "
+     "printed\n"
+     "meanwhile, by it, its children or the rest of the program, is shown here too.\n"
      "Threads that it starts have all signals blocked. A function that calls exit() ends the\n"
      "process.\n",
      command_call},
@@ -314,6 +316,7 @@ enum job_result console_run(const struct job *job)
 {
     struct output output;
     output_init(&output, &job->socket, job->frames, job->id);
+    redirect_say_rest(&output);
     struct request request = {.job = job, .output = &output};
     switch (job->kind) {
     case JOB_BANNER:

@@ -7,6 +7,7 @@
 #include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/options.h"
+#include "payload/redirect.h"
 #include "payload/session.h"
 #include "payload/stacks.h"
 #include "payload/sys.h"
@@ -119,6 +120,7 @@ static void forget_parents(void)
     listener_forget();
     worker_forget();
     session_forget();
+    redirect_forget();
     guard_bury();
     close_all();
 }
@@ -137,6 +139,7 @@ static int refuse_what_is_to_come(const struct manhole_options *options)
 
 static int install(const struct manhole_options *options, char *message, size_t message_size)
 {
+    redirect_configure(options->redirect_stderr);
     int status = open_all(options, message, message_size);
     if (status)
         return status;
@@ -158,6 +161,7 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
         return EBUSY;
     listener_join();
     worker_join();
+    redirect_close();
     stacks_release();
     close_all();
     text_copy(message, message_size, "closed");
@@ -315,7 +319,9 @@ __attribute__((destructor)) static void leave(void)
         return;
     if (!enter())
         return;
-    if (state.installed && uninstall(EXIT_PATIENCE_MS, state.message, sizeof(state.message)) != 0)
+    if (state.installed && uninstall(EXIT_PATIENCE_MS, state.message, sizeof(state.message)) != 0) {
+        redirect_close();
         endpoint_unlink(&state.endpoint);
+    }
     lock_release(&state.lock);
 }

@@ -5,6 +5,7 @@
 #include "payload/log.h"
 #include "payload/manhole.h"
 #include "payload/protocol.h"
+#include "payload/redirect.h"
 #include "payload/session.h"
 #include "payload/stacks.h"
 #include "payload/sys.h"
@@ -137,7 +138,7 @@ static long shortest(long one, long other)
 
 static long next_timeout(void)
 {
-    long timeout = session_timeout();
+    long timeout = shortest(session_timeout(), redirect_timeout());
     if (state.accept_again_at) {
         uint64_t now = sys_now_ms();
         timeout = shortest(timeout,
@@ -157,6 +158,7 @@ static void wait_for_stop(void)
 {
     session_end(NULL);
     for (;;) {
+        redirect_step();
         session_step(POLLNVAL);
         if (stop_step())
             return;
@@ -172,13 +174,14 @@ static void listen_loop(void *argument)
     for (;;) {
         bool was_active = session_active();
         bool accepts = !state.accept_again_at && !session_ends_soon();
-        struct pollfd fds[] = {
+        struct pollfd fds[3 + REDIRECT_EVENTS] = {
             {.fd = state.wake->fd, .events = POLLIN},
             {.fd = accepts ? state.listening->fd : -1, .events = POLLIN},
             session_events(),
         };
+        unsigned count = 3 + redirect_events(fds + 3);
         /* EINVAL: RLIMIT_NOFILE is below 3. */
-        if (sys_poll(fds, 3, next_timeout()) == -EINVAL)
+        if (sys_poll(fds, count, next_timeout()) == -EINVAL)
             sys_sleep_ms(BACK_OFF_MS);
         if ((fds[0].revents || fds[1].revents) && lost()) {
             wait_for_stop();
@@ -189,6 +192,7 @@ static void listen_loop(void *argument)
             sys_read(state.wake->fd, bytes, sizeof(bytes)); /* only to make it quiet again */
         if (state.accept_again_at && sys_now_ms() >= state.accept_again_at)
             state.accept_again_at = 0;
+        redirect_step();
         session_step(fds[2].revents);
         if (was_active && !session_active())
             log_line("Waiting for new connection (in pid:%d) ...", sys_getpid());

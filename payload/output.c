@@ -52,12 +52,26 @@ static void send_header(struct output *output, enum manhole_frame_type type, siz
     send_all(output, &header, sizeof(header));
 }
 
+void output_raw(struct output *output, const void *data, size_t size)
+{
+    send_all(output, data, size);
+}
+
+size_t output_head(const struct output *output, size_t size, char head[OUTPUT_HEAD_BYTES])
+{
+    if (!output->frames)
+        return 0;
+    struct manhole_frame header = {(uint32_t)size, MANHOLE_OUTPUT, output->id};
+    memcpy(head, &header, sizeof(header));
+    return sizeof(header);
+}
+
 void output_flush(struct output *output)
 {
     if (!output->used)
         return;
-    if (output->frames)
-        send_header(output, MANHOLE_OUTPUT, output->used);
+    char head[OUTPUT_HEAD_BYTES];
+    send_all(output, head, output_head(output, output->used, head));
     send_all(output, output->buffer, output->used);
     output->used = 0;
 }

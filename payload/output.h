@@ -37,6 +37,12 @@ void output_format(struct output *output, const char *format, ...)
 /* Text from elsewhere: what could act on a terminal is escaped. */
 void output_clean(struct output *output, const char *text, size_t length);
 
+/* What stands before `size` bytes of output on the wire; returns its size. */
+#define OUTPUT_HEAD_BYTES 32
+size_t output_head(const struct output *output, size_t size, char head[OUTPUT_HEAD_BYTES]);
+/* Sends bytes as they are: nothing must be collected. */
+void output_raw(struct output *output, const void *data, size_t size);
+
 /* Sends what is collected. */
 void output_flush(struct output *output);
 /* Sends one frame of any type, after what is collected. */

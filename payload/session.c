@@ -3,6 +3,7 @@
 #include "payload/log.h"
 #include "payload/memory.h"
 #include "payload/protocol.h"
+#include "payload/redirect.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 #include "payload/worker.h"
@@ -355,6 +356,7 @@ static void look_for_interrupt(void)
 static void bury_worker(void)
 {
     log_line("the console's thread was ended by what it called; another takes its place");
+    redirect_bury();
     int status = worker_replace();
     if (status) {
         session_end("the console's thread ended, and another could not be made");

@@ -35,7 +35,7 @@ static void name_after(pid_t client)
     thread_set_name(client ? name : IDLE_NAME);
 }
 
-static void tell_listener(void)
+void worker_wake_listener(void)
 {
     if (descriptor_intact(state.wake))
         sys_write(state.wake->fd, "", 1); /* fails only when it is readable anyway */
@@ -57,7 +57,7 @@ static void work(void *argument)
         /* Without an alternate stack an overflow in a call could not be caught. */
         state.result = entered ? console_run(&state.job) : JOB_LOST;
         atomic_store(&state.phase, FINISHED);
-        tell_listener();
+        worker_wake_listener();
     }
     if (entered)
         guard_leave_thread();

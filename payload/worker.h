@@ -64,7 +64,9 @@ int worker_replace(void);
 void worker_rest(void);
 pid_t worker_tid(void);
 
-/* For the worker itself: the running job was asked to end. */
+/* For the worker itself: makes the listener look at what there is to do; */
+void worker_wake_listener(void);
+/* and the running job was asked to end. */
 bool worker_interrupted(void);
 
 #endif
