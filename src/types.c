@@ -47,7 +47,7 @@ bool type_strip(const Dwarf_Die *type, Dwarf_Die *ret)
     return false;
 }
 
-bool type_size(Dwarf_Die *type, uint64_t *ret)
+bool type_byte_size(Dwarf_Die *type, uint64_t *ret)
 {
     Dwarf_Attribute attribute;
     Dwarf_Word size;
@@ -118,7 +118,7 @@ bool type_is_char(Dwarf_Die *type)
     unsigned value = encoding(type);
     uint64_t size;
     return (value == DW_ATE_signed_char || value == DW_ATE_unsigned_char || value == DW_ATE_UTF) &&
-           type_size(type, &size) && size == 1;
+           type_byte_size(type, &size) && size == 1;
 }
 
 const char *type_die_name(Dwarf_Die *die)

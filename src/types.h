@@ -17,7 +17,7 @@ bool type_of(Dwarf_Die *die, Dwarf_Die *ret);
 bool type_strip(const Dwarf_Die *type, Dwarf_Die *ret);
 
 /* DW_AT_byte_size, or the size of an address; false: it says none (arrays, incomplete types). */
-bool type_size(Dwarf_Die *type, uint64_t *ret);
+bool type_byte_size(Dwarf_Die *type, uint64_t *ret);
 
 /* Of a base type, enumeration or pointer: may be computed with as a number. */
 bool type_is_integer(Dwarf_Die *type);

@@ -95,7 +95,7 @@ static bool find_type(struct machine *machine, const Dwarf_Op *op, struct slot *
     if (is_conversion && op->number == 0)
         return true; /* to the generic type */
     if (dwarf_getlocation_die(machine->expression->attribute, op, &type) != 0 ||
-        !type_size(&type, &size) || size == 0 || size > SLOT_GENERIC_SIZE ||
+        !type_byte_size(&type, &size) || size == 0 || size > SLOT_GENERIC_SIZE ||
         !type_is_integer(&type))
         return fail(machine, PLACE_UNKNOWN);
     *ret = (struct slot){.size = (unsigned)size, .is_signed = type_is_signed(&type)};

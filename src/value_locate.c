@@ -179,7 +179,7 @@ enum place value_variable_number(const struct value_frame *frame, Dwarf_Die *var
     Dwarf_Die type;
     uint64_t size, value = 0;
     if (nesting > NESTING_MAX || !type_of(variable, &type) || !type_strip(&type, &type) ||
-        !type_is_integer(&type) || !type_size(&type, &size) || size > sizeof(value) || !size)
+        !type_is_integer(&type) || !type_byte_size(&type, &size) || size > sizeof(value) || !size)
         return PLACE_UNKNOWN;
     locate(frame, variable, nesting, &storage);
     enum place place = storage_read(frame, &storage, 0, &value, size);

@@ -168,7 +168,7 @@ static void look_at_enumerators(Dwarf_Die *type, uint64_t value, struct enumerat
     uint64_t number, seen = 0, size;
     unsigned count = 0;
     *ret = (struct enumeration){.bits = 64, .flags = true};
-    if (type_size(type, &size) && size < sizeof(value))
+    if (type_byte_size(type, &size) && size < sizeof(value))
         ret->bits = (unsigned)size * 8;
     if (dwarf_child(type, &die) != 0)
         return;
@@ -258,7 +258,7 @@ static void add_char(struct writer *writer, uint64_t value, bool is_signed)
 static void add_wide_char(struct writer *writer, Dwarf_Die *type, uint64_t value)
 {
     uint64_t size;
-    const char *prefix = type_size(type, &size) && size == 2 ? "u" : "U";
+    const char *prefix = type_byte_size(type, &size) && size == 2 ? "u" : "U";
     writer_format(writer, "%" PRIu64, value);
     if (value >= 0x20 && value < 0x7f)
         writer_format(writer, " %s'%s%c'", prefix, value == '\'' || value == '\\' ? "\\" : "",
@@ -421,7 +421,7 @@ bool writer_add_scalar(struct writer *writer, Dwarf_Die *type, const struct stor
     if (!pointer && tag != DW_TAG_base_type && tag != DW_TAG_enumeration_type &&
         tag != DW_TAG_ptr_to_member_type && tag != DW_TAG_unspecified_type)
         return false;
-    if (!type_size(type, &size))
+    if (!type_byte_size(type, &size))
         size = sizeof(uint64_t);
     if (!size || size > sizeof(bytes) || (tag != DW_TAG_base_type && size > sizeof(uint64_t))) {
         writer_add_problem(writer, PLACE_UNKNOWN);

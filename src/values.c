@@ -91,7 +91,7 @@ static bool size_of(struct writer *writer, const Dwarf_Die *type, unsigned depth
     uint64_t stride;
     if (depth > DEPTH_MAX || !type_strip(type, &die))
         return false;
-    if (type_size(&die, ret))
+    if (type_byte_size(&die, ret))
         return true;
     return dwarf_tag(&die) == DW_TAG_array_type && describe_array(writer, &die, depth, &array) &&
            stride_of(&array, 0, &stride) && !__builtin_mul_overflow(stride, array.counts[0], ret);
@@ -261,7 +261,7 @@ static bool first_bit(Dwarf_Die *member, Dwarf_Die *type, uint64_t bits, uint64_
         *ret = 0;
         return true;
     }
-    if (!number_of(member, DW_AT_byte_size, &size) && !type_size(type, &size))
+    if (!number_of(member, DW_AT_byte_size, &size) && !type_byte_size(type, &size))
         return false;
     *ret = size * 8 - offset - bits;
     return size <= sizeof(uint64_t) && offset + bits <= size * 8;
@@ -341,7 +341,7 @@ static bool read_discriminant(struct writer *writer, Dwarf_Die *variants, struct
     if (!dwarf_attr(variants, DW_AT_discr, &attribute))
         return true; /* there is one variant alone */
     return dwarf_formref_die(&attribute, &member) && type_of(&member, &type) &&
-           type_strip(&type, &type) && type_size(&type, size) && *size <= sizeof(*ret) &&
+           type_strip(&type, &type) && type_byte_size(&type, size) && *size <= sizeof(*ret) &&
            find_member(writer, &member, part, &moved, &place) &&
            storage_read(writer->frame, place.storage, place.offset, ret, *size) == PLACE_BYTES;
 }
