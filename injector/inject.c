@@ -26,6 +26,9 @@
 #define DONOR_STACK_BYTES (64 * 1024)
 #define THREAD_STACK_BYTES (256 * 1024)
 
+/* What dlopen is given, and so the name of what a loan has loaded; nobody else spells it so. */
+#define IMAGE_PATH "/proc/thread-self/./fd/"
+
 /* __RTLD_DLOPEN of glibc's include/dlfcn.h: the flag with which __libc_dlopen_mode wants to be
    called (until glibc 2.33; it went away in 2.34, where dlopen is in libc itself). */
 #define GLIBC_RTLD_DLOPEN 0x80000000u
@@ -252,6 +255,7 @@ struct injection {
     struct loan_site site;
     struct loan_region layout;
     const struct loaded *loaded; /* the payload, when it is in the target already */
+    uint64_t function;           /* and the address of the function there; else 0 */
     pid_t tid;                   /* of the bootstrap thread, as we see it */
     struct histogram *histogram;
 };
@@ -468,6 +472,15 @@ static struct error *wait_for_state(struct injection *injection, uint32_t state)
     return NULL;
 }
 
+/*
+ * Came by an earlier loan. What the program preloaded, linked or opened is its own: a dlclose(3) of
+ * ours would take its reference away and unmap the code under it.
+ */
+static bool is_ours(const struct loaded *loaded)
+{
+    return loaded && !strncmp(loaded->name, IMAGE_PATH, strlen(IMAGE_PATH));
+}
+
 static struct error *write_request(struct injection *injection)
 {
     const struct remote_functions *functions = &injection->survey.functions;
@@ -484,11 +497,12 @@ static struct error *write_request(struct injection *injection)
         {MAILBOX_DLERROR, functions->dlerror},
         {MAILBOX_DLCLOSE, functions->dlclose},
         {MAILBOX_ARGUMENT_SIZE, request->argument_size},
+        {MAILBOX_FUNCTION_ADDRESS, injection->function},
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         memcpy(page + words[i].offset, &words[i].value, sizeof(words[i].value));
     memcpy(page + MAILBOX_DLOPEN_FLAGS, &functions->dlopen_flags, sizeof(uint32_t));
-    uint32_t unload = request->unload;
+    uint32_t unload = request->unload && is_ours(injection->loaded);
     memcpy(page + MAILBOX_UNLOAD, &unload, sizeof(unload));
     snprintf((char *)page + MAILBOX_FUNCTION, MAILBOX_MESSAGE - MAILBOX_FUNCTION, "%s",
              request->function);
@@ -537,7 +551,7 @@ static struct error *deliver_image(struct injection *injection)
         return error;
     }
     char path[64];
-    snprintf(path, sizeof(path), "/proc/thread-self/./fd/%d", fd);
+    snprintf(path, sizeof(path), IMAGE_PATH "%d", fd);
     error = mailbox_write(injection, MAILBOX_PATH, path, sizeof(path));
     return error ? error : mailbox_write_u32(injection, MAILBOX_ORDER, ORDER_OPEN);
 }
@@ -664,19 +678,49 @@ static bool payload_is_loaded(struct injection *injection)
 
 /* --- The order of things. --- */
 
+static void keep_address(const struct export *export, void *address)
+{
+    if (export->address >= export->object->start && export->address < export->object->end)
+        *(uint64_t *)address = export->address;
+}
+
+/*
+ * The payload that is there, if any, and its function. Found from outside: the link map entry is a
+ * handle for dlsym(3) only of what dlopen(3) itself gave out; glibc follows a null pointer of one
+ * that was preloaded, or that came as another's dependency.
+ */
+static struct error *find_loaded(struct injection *injection)
+{
+    const struct inject_request *request = injection->request;
+    const struct loaded *loaded = linkmap_find_soname(injection->survey.linkmap, request->soname);
+    injection->loaded = loaded;
+    if (!loaded && !request->image)
+        return error_create(ERROR_STATE, 0, "no manhole is installed in process %d (%s)",
+                            injection->process->pid, injection->process->name);
+    if (!loaded)
+        return NULL;
+    linkmap_each_definition(injection->survey.linkmap, (struct loaded *)loaded, request->function,
+                            keep_address, &injection->function);
+    if (!injection->function)
+        return error_create(ERROR_PARTIAL, 0,
+                            "process %d (%s): the %s that is loaded there is of another version: "
+                            "it has no %s",
+                            injection->process->pid, injection->process->name, request->soname,
+                            request->function);
+    return NULL;
+}
+
 static struct error *prepare(struct injection *injection)
 {
     struct survey *survey = &injection->survey;
-    const struct inject_request *request = injection->request;
     struct error *error = process_lock(injection->process, LOCK_WAIT_US);
     if (!error)
         error = survey_init(injection->process, survey);
     if (error)
         return error;
-    injection->loaded = linkmap_find_soname(survey->linkmap, request->soname);
-    if (!injection->loaded && !request->image)
-        return error_create(ERROR_STATE, 0, "no manhole is installed in process %d (%s)",
-                            injection->process->pid, injection->process->name);
+    error = find_loaded(injection);
+    if (error)
+        return error;
     if (is_stopped(injection->process))
         return stopped_error(injection->process);
 

@@ -19,7 +19,7 @@
 #define MAILBOX_FD 200     /* i32, the memfd, or -errno */
 #define MAILBOX_RESULT 204 /* i32, what the function returned */
 #define MAILBOX_CLOSED 208 /* u32, 1: dlclose was called and succeeded */
-#define MAILBOX_HANDLE 216 /* u64, the dlopen handle; written by manhole-attach when loaded */
+#define MAILBOX_HANDLE 216 /* u64, for dlclose; written by manhole-attach when loaded */
 #define MAILBOX_SLEEP 224  /* struct timespec of its waits */
 /* Written by the stub, first: the region is ours, and this is where its mailbox is. */
 #define MAILBOX_MAGIC 240 /* u64, MAILBOX_MAGIC_VALUE xor its own address */
@@ -32,10 +32,11 @@
 #define MAILBOX_DLSYM 280
 #define MAILBOX_DLERROR 288 /* 0: there is none (__libc_dlopen_mode) */
 #define MAILBOX_DLCLOSE 296
-#define MAILBOX_ARGUMENT_SIZE 304 /* u64 */
-#define MAILBOX_PATH 320          /* the name for dlopen, 64 bytes */
-#define MAILBOX_FUNCTION 384      /* the name for dlsym, 640 bytes */
-#define MAILBOX_MESSAGE 1024      /* the function's message, or the text of dlerror */
+#define MAILBOX_ARGUMENT_SIZE 304    /* u64 */
+#define MAILBOX_FUNCTION_ADDRESS 312 /* u64; 0: dlsym finds it in what was just loaded */
+#define MAILBOX_PATH 320             /* the name for dlopen, 64 bytes */
+#define MAILBOX_FUNCTION 384         /* the name for dlsym, 640 bytes */
+#define MAILBOX_MESSAGE 1024         /* the function's message, or the text of dlerror */
 #define MAILBOX_MESSAGE_SIZE 1024
 #define MAILBOX_ARGUMENT 2048
 #define MAILBOX_ARGUMENT_MAX 2048
@@ -64,7 +65,7 @@
 /* enum bootstrap_order */
 #define ORDER_NONE 0
 #define ORDER_LOAD 1 /* make a memfd, wait for ORDER_OPEN, load, call */
-#define ORDER_CALL 2 /* call in what MAILBOX_HANDLE is */
+#define ORDER_CALL 2 /* call in what is loaded: MAILBOX_FUNCTION_ADDRESS */
 #define ORDER_OPEN 3 /* the memfd is filled, MAILBOX_PATH names it */
 
 #define BOOTSTRAP_WAIT_ROUNDS 10000 /* of a millisecond: how long it waits for an order */

@@ -2,10 +2,12 @@
 
 setup() {
     load helpers
+    load helper_program
 }
 
 teardown() {
     local one
+    end_helper
     for one in "${started[@]}"; do
         rm -f "/tmp/manhole-$one"
     done
@@ -147,6 +149,42 @@ masks_are() {
         assert_output --partial 'stays mapped'
     done
     alive "$pid"
+}
+
+@test "a libmanhole that the program preloaded is used where it is, and stays when it is closed" {
+    local round
+    start_helper preloaded
+    for round in 1 2; do
+        run "$ATTACH" --uninstall "$pid"
+        assert_success
+        assert_output --partial 'the program itself holds it'
+        is_gone "$socket"
+        run "$ATTACH" --install "$pid"
+        assert_success
+        say 'call getpid'
+        assert_output --partial "= $pid (0x"
+    done
+    tell uninstall
+    assert_equal "$reply" 'uninstall done'
+    kill -INT "$pid"
+    wait "$pid"
+    grep -qx 'atexit ran' "$out"
+}
+
+@test "a libmanhole that the program opened stays open for it" {
+    start "$(command -v python3)" -c '
+import ctypes, _ctypes, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+library = ctypes.CDLL(sys.argv[1])
+print("ready", flush=True)
+signal.sigwait([signal.SIGTERM])
+library.manhole_error_text.restype = ctypes.c_char_p
+print(library.manhole_error_text(0).decode(), _ctypes.dlclose(library._handle))
+' "$BUILD/libmanhole.so"
+    rounds 3
+    kill -TERM "$pid"
+    wait "$pid"
+    assert_equal "$(tail -n 1 "$output_file")" 'done None'
 }
 
 @test "a program in its own pid and mount namespace is attached" {

@@ -332,6 +332,9 @@ arch_x86_64_bootstrap:
 
 call_function:
     movq MAILBOX_HANDLE(%rbx), %rbp
+    movq MAILBOX_FUNCTION_ADDRESS(%rbx), %rax
+    testq %rax, %rax
+    jnz 4f
     movq %rbp, %rdi
     leaq MAILBOX_FUNCTION(%rbx), %rsi
     call *MAILBOX_DLSYM(%rbx)
