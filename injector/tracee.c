@@ -6,11 +6,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct error *thread_ended(pid_t tid)
 {
@@ -35,11 +37,23 @@ static bool is_ours(const struct process *process, pid_t tid)
     return !fstatat(process->task_fd, path, &status, 0);
 }
 
+/* Seized by this thread before, and not let go: it did not stop in time (tracee_detach). */
+static bool is_still_seized(const struct process *process, pid_t tid)
+{
+    char tracer[16];
+    return process_status_field(process, tid, "TracerPid", tracer, sizeof(tracer)) &&
+           atoi(tracer) == gettid();
+}
+
 struct error *tracee_seize(const struct process *process, pid_t tid, struct tracee *ret)
 {
     *ret = (struct tracee){.tid = tid};
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
         int errnum = errno;
+        if (errnum == EPERM && is_still_seized(process, tid)) {
+            ret->seized = true;
+            return NULL;
+        }
         char state[32];
         /* A thread that is ending answers EPERM (kernel/ptrace.c, ptrace_attach: exit_state). */
         if (errnum == ESRCH || !process_status_field(process, tid, "State", state, sizeof(state)) ||

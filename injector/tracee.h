@@ -28,7 +28,8 @@ struct tracee {
     bool group_stopped; /* the stop belongs to a group stop: it stays stopped after detach */
 };
 
-/* Seizes; the thread runs on. Errors: ERROR_NO_PROCESS, ERROR_NOT_PERMITTED (explained). */
+/* Seizes; the thread runs on. One that an earlier tracee_detach of this thread of ours could not
+   stop is taken up again. Errors: ERROR_NO_PROCESS, ERROR_NOT_PERMITTED (explained). */
 struct error *tracee_seize(const struct process *process, pid_t tid, struct tracee *ret) MUST_CHECK;
 
 /*
