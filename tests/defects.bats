@@ -1,0 +1,308 @@
+# What python-manhole does not test, and is known to be broken or missing there; and two users.
+
+setup() {
+    load helpers
+    load helper_program
+    CLIENT=$TARGETS/frames_client
+}
+
+teardown() {
+    end_helper
+}
+
+# serves: a session is as it should be, at $socket.
+serves() {
+    say 'call getpid'
+    [[ $output == *"= $pid (0x"* ]]
+}
+
+# --- The socket. ---
+
+@test "a bind that fails is told, by whatever way it was asked for, and the program goes on" {
+    local path=/nowhere/at/all
+    start_helper uninstalled
+    tell install "path=$path"
+    assert_equal "$reply" 'install 2 no such file or directory'
+    end_helper
+    start_helper preloaded "socket_path=$path"
+    grep -qx "manhole: MANHOLE: $path: cannot make the socket: ENOENT: no manhole is installed" "$out"
+    tell out alive
+    assert_equal "$reply" alive
+    end_helper
+    start_helper alone
+    local before
+    run "$ATTACH" --install --socket-path "$path" "$pid"
+    assert_failure
+    assert_output --partial "$path: cannot make the socket: ENOENT"
+    # Once is what the C library keeps of a thread; a second time must add nothing.
+    before=$(counts_of "$pid")
+    run "$ATTACH" --install --socket-path "$path" "$pid"
+    assert_failure
+    assert_equal "$(counts_of "$pid")" "$before"
+    refute grep -q libmanhole "/proc/$pid/maps"
+    tell out alive
+    assert_equal "$reply" alive
+}
+
+# leaves_stale HOW: the program ends, or becomes another one, and its socket stays behind.
+leaves_stale() {
+    local path=$BATS_TEST_TMPDIR/socket
+    start_helper preloaded "socket_path=$path"
+    wait_until 10 test -S "$path"
+    case $1 in
+    exec) echo 'exec /bin/cat' >&7 && wait_until 20 has_become cat ;;
+    *) kill -"$1" "$pid" && wait "$pid" || true ;;
+    esac
+    [[ -S $path ]]
+}
+
+has_become() {
+    [[ $(cat "/proc/$pid/comm") == "$1" ]]
+}
+
+@test "a socket left behind by SIGTERM, SIGKILL or exec is known as abandoned, and the next one takes the path" {
+    local how
+    for how in TERM KILL exec; do
+        leaves_stale $how
+        run "$ATTACH" --eval 'call getpid' "$BATS_TEST_TMPDIR/socket"
+        assert_failure 6
+        assert_output --partial 'nobody serves this socket any more'
+        start_helper preloaded "socket_path=$BATS_TEST_TMPDIR/socket"
+        socket=$BATS_TEST_TMPDIR/socket
+        serves
+        end_helper
+        rm -f "$socket"
+    done
+}
+
+@test "a program that became another one by exec gets a manhole at the same path" {
+    start_helper preloaded
+    wait_until 10 test -S "$socket"
+    echo 'exec /bin/cat' >&7
+    wait_until 20 has_become cat
+    [[ -S $socket ]]
+    run "$ATTACH" --install "$pid"
+    assert_success
+    assert_output "$socket"
+    serves
+}
+
+@test "installing again and again leaves no thread, no descriptor, no mapping, and one manhole" {
+    local round before
+    start_helper preloaded
+    tell install strict=0
+    before=$(counts_of "$pid")
+    for round in {1..20}; do
+        tell install strict=0
+        assert_equal "$reply" 'install 0 done'
+    done
+    assert_equal "$(counts_of "$pid")" "$before"
+    assert_equal "$(grep -c "$socket" /proc/net/unix)" 1
+    serves
+    end_helper
+    start_helper injected
+    "$ATTACH" --install --replace "$pid"
+    before=$(counts_of "$pid")
+    for round in {1..5}; do
+        "$ATTACH" --install --replace "$pid"
+    done
+    assert_equal "$(counts_of "$pid")" "$before"
+    serves
+}
+
+# --- What the program must not notice. ---
+
+@test "clients that vanish give the program no SIGPIPE, and make no write of it fail" {
+    local i
+    start_helper preloaded
+    tell write
+    for i in {1..20}; do
+        # It asks, and is gone before the answer.
+        perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); connect(S, pack_sockaddr_un($ARGV[0]));
+            syswrite(S, "maps\ncall say_out \"x\"\nmaps\n"); shutdown(S, 0); select(undef, undef, undef, $ARGV[1] * 0.02)' "$socket" $((i % 3))
+    done
+    wait_until 30 serves
+    echo numbers >&7
+    wait_until 30 grep -qs '^numbers' "$out"
+    run -0 grep -m 1 '^numbers' "$out"
+    assert_output --partial 'pipe_signals 0 failed_writes 0'
+}
+
+@test "no errno changes, whoever is borrowed or shows its stack" {
+    start keeps_errno
+    local round
+    sockets+=("/tmp/manhole-$pid")
+    for round in {1..10}; do
+        "$ATTACH" --dump --freeze --max-pause 1000 "$pid" >/dev/null
+        run "$ATTACH" --eval 'call getppid' "$pid"
+        assert_output --partial "= $$ (0x"
+        "$ATTACH" --uninstall "$pid"
+    done
+    assert_equal "$(cat "$output_file")" ready
+}
+
+@test "a client sees its end although a child of the program lives" {
+    local go=$BATS_TEST_TMPDIR/go
+    start_helper preloaded socket_path="$BATS_TEST_TMPDIR/socket"
+    socket=$BATS_TEST_TMPDIR/socket
+    python3 - "$socket" "$go" >"$BATS_TEST_TMPDIR/client" 3>&- 7>&- <<'PYTHON' &
+import os, socket, sys, time
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(30)
+client.connect(sys.argv[1])
+got = b""
+while not got.endswith(b"> "):
+    got += client.recv(4096)
+print("connected", flush=True)
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.05)
+client.sendall(b"exit\n")
+while client.recv(4096):
+    pass
+print("end", flush=True)
+PYTHON
+    started+=($!)
+    wait_until 20 grep -qs connected "$BATS_TEST_TMPDIR/client"
+    tell fork
+    local child=${reply#child }
+    started+=("$child")
+    touch "$go"
+    wait_until 20 grep -qs end "$BATS_TEST_TMPDIR/client"
+    alive "$child"
+    wait_until 10 serves
+}
+
+# --- Awkward moments for an attach. ---
+
+@test "a program that holds the loader's lock makes the attach give up, with the reason, and the next one work" {
+    start_obedient "$TARGETS/payload_host" "$BUILD/libmanhole.so" "$BATS_TEST_TMPDIR/socket"
+    sockets+=("/tmp/manhole-$pid")
+    tell loader
+    run "$ATTACH" --install --timeout 2 "$pid"
+    assert_failure 7
+    assert_output --partial 'dlopen'
+    tell release
+    wait_until 20 only_its_threads 2
+    wait_until 20 installs
+    "$ATTACH" --uninstall "$pid"
+}
+
+only_its_threads() {
+    (($(ls "/proc/$pid/task" | wc -l) <= $1))
+}
+
+installs() {
+    "$ATTACH" --install "$pid"
+}
+
+@test "a parent in vfork is left alone, with the reason" {
+    start vfork_parent
+    run "$ATTACH" --install --timeout 2 "$pid"
+    assert_failure 7
+    assert_output --partial 'in an uninterruptible wait of the kernel'
+    alive "$pid"
+}
+
+@test "a program under another tracer is left alone, and the tracer named" {
+    start poller
+    strace -o /dev/null -p "$pid" 2>/dev/null 3>&- &
+    local tracer=$!
+    started+=("$tracer")
+    wait_until 10 is_traced
+    run "$ATTACH" --install "$pid"
+    assert_failure 4
+    assert_output --partial "process $tracer (strace) traces it already"
+    alive "$tracer"
+    alive "$pid"
+}
+
+is_traced() {
+    ! grep -q '^TracerPid:[[:space:]]0$' "/proc/$pid/status"
+}
+
+# --- Two users. ---
+
+# as_user UID COMMAND...: with that effective user; nothing else of it is of that user.
+as_effective_user() {
+    local uid=$1
+    shift
+    setpriv --euid "$uid" --clear-groups "$@"
+}
+
+@test "it is the effective user on both sides that counts" {
+    need_other_users
+    local place
+    place=$(mktemp -d)
+    chmod 711 "$place"
+    start_helper preloaded "socket_path=$place/socket"
+    socket=$place/socket
+    chmod 666 "$socket"
+    # The program acts as another user for a while.
+    tell users 0 65534 0
+    assert_equal "$reply" 'users 0'
+    run as_effective_user 65534 socat -t 10 - "UNIX-CONNECT:$socket" <<<exit
+    assert_output --partial goodbye
+    run as_effective_user 1234 socat -t 10 - "UNIX-CONNECT:$socket" </dev/null
+    assert_output 'manhole: permission denied: uid 1234 may not, uid 65534 and root may'
+    serves
+    # And back: who was let in is not any more, though the program still is that user really.
+    tell users 65534 0 0
+    assert_equal "$reply" 'users 0'
+    run as_effective_user 65534 socat -t 10 - "UNIX-CONNECT:$socket" </dev/null
+    assert_output 'manhole: permission denied: uid 65534 may not, uid 0 and root may'
+    serves
+    rm -rf "$place"
+}
+
+@test "what is at the path stays there, and the program without a manhole, when one is injected" {
+    start_helper alone
+    local path=$BATS_TEST_TMPDIR/at-the-path
+    refused() {
+        run "$ATTACH" --install --socket-path "$path" "$pid"
+        assert_failure 6
+        assert_output --partial "$path: is there already, and $1: not touched"
+        refute grep -q libmanhole "/proc/$pid/maps"
+    }
+    echo precious >"$path"
+    refused 'is no socket'
+    assert_equal "$(cat "$path")" precious
+    ln -sf /etc/passwd "$path"
+    refused 'is no socket'
+    assert_equal "$(readlink "$path")" /etc/passwd
+    ln -sfn /nowhere "$path"
+    refused 'is no socket'
+    assert_equal "$(readlink "$path")" /nowhere
+    rm "$path"
+    mkdir "$path"
+    refused 'is no socket'
+    [[ -d $path ]]
+    rmdir "$path"
+    perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un($ARGV[0]))' "$path"
+    chown 65534 "$path"
+    refused "is another user's"
+    [[ -S $path ]]
+    rm "$path"
+    socat "UNIX-LISTEN:$path,fork" - 3>&- 7>&- &
+    started+=($!)
+    wait_until 10 test -S "$path"
+    refused 'somebody listens at it'
+    [[ -S $path ]]
+}
+
+@test "a client whose user has no name in the program's user namespace is refused" {
+    unshare --user true 2>/dev/null || skip "no user namespaces here"
+    need_other_users
+    local place
+    place=$(mktemp -d)
+    chmod 711 "$place"
+    socket=$place/socket
+    # Its own user is not mapped either: both are the overflow user there.
+    start_obedient unshare --user env LD_PRELOAD="$BUILD/libmanhole.so" \
+        MANHOLE="socket_path=$socket,verbose_destination=$place/log" "$TARGETS/helper"
+    wait_until 10 test -S "$socket"
+    chmod 666 "$socket"
+    run setpriv --reuid 1234 --clear-groups socat -t 10 - "UNIX-CONNECT:$socket" </dev/null
+    assert_output --regexp '^manhole: permission denied: '
+    grep -q "Can't accept client with" "$place/log"
+    rm -rf "$place"
+}
