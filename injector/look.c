@@ -26,6 +26,16 @@ static bool read_start(const struct process *process, pid_t tid, const char *nam
     return true;
 }
 
+static const char counter_file[] = "schedstat";
+#define COUNTER_TEXT 128
+
+/* 0: it shows none. */
+static uint64_t parse_counter(const char *text)
+{
+    unsigned long long runs;
+    return sscanf(text, "%*u %*u %llu", &runs) == 1 ? runs : 0;
+}
+
 /*
  * How often the thread was put on a processor: the third field of schedstat (sched_info.pcount,
  * Documentation/scheduler/sched-stats.rst), which a thread that ever ran has; where that is not
@@ -33,11 +43,12 @@ static bool read_start(const struct process *process, pid_t tid, const char *nam
  */
 static uint64_t read_runs(const struct process *process, pid_t tid)
 {
-    char text[128], voluntary[32], forced[32];
-    unsigned long long runs;
-    if (read_start(process, tid, "schedstat", text, sizeof(text)) &&
-        sscanf(text, "%*u %*u %llu", &runs) == 1 && runs)
-        return runs;
+    char text[COUNTER_TEXT], voluntary[32], forced[32];
+    if (read_start(process, tid, counter_file, text, sizeof(text))) {
+        uint64_t runs = parse_counter(text);
+        if (runs)
+            return runs;
+    }
     if (!process_status_field(process, tid, "voluntary_ctxt_switches", voluntary,
                               sizeof(voluntary)) ||
         !process_status_field(process, tid, "nonvoluntary_ctxt_switches", forced, sizeof(forced)))
@@ -111,6 +122,43 @@ bool look_proves_sleep(const struct process *process, const struct look *before)
     char call[sizeof(before->call)];
     return before->asleep && read_start(process, before->tid, "syscall", call, sizeof(call)) &&
            !strcmp(call, before->call) && read_runs(process, before->tid) == before->runs;
+}
+
+bool look_slept_on(const struct process *process, const struct look *before)
+{
+    struct look now;
+    /* The start time second: who has the id after the counter was read had it before. */
+    return before->asleep && read_runs(process, before->tid) == before->runs &&
+           glance(process, before->tid, &now) && now.start_time == before->start_time;
+}
+
+bool look_counter_stands(int counter, const struct look *before)
+{
+    char text[COUNTER_TEXT];
+    ssize_t n = pread(counter, text, sizeof(text) - 1, 0);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    return before->asleep && parse_counter(text) == before->runs;
+}
+
+int look_open_counter(const struct process *process, const struct look *before)
+{
+    int counter = process_open_file(process, before->tid, counter_file, O_RDONLY);
+    if (counter < 0)
+        return -1;
+    /* While the id is still this thread's, so is what was opened by it. */
+    if (look_counter_stands(counter, before) && look_slept_on(process, before))
+        return counter;
+    close(counter);
+    return -1;
+}
+
+void look_name(const struct process *process, const struct look *before, char *buffer, size_t size)
+{
+    struct look now;
+    if (glance(process, before->tid, &now) && now.start_time == before->start_time)
+        snprintf(buffer, size, "%s", now.name);
 }
 
 bool look_registers(const struct look *look, struct thread_snapshot *ret)

@@ -43,9 +43,26 @@ bool look_sleeps_uninterruptibly(const struct process *process, pid_t tid);
 bool look_proves_sleep(const struct process *process, const struct look *before);
 
 /*
+ * True when the very thread of `before` (not a later one with its id), which was asleep then and is
+ * known to have been until the end of that look, has not run since.
+ */
+bool look_slept_on(const struct process *process, const struct look *before);
+
+/*
+ * The same through a descriptor of ours for the thread's counter, which look_open_counter opened
+ * soon after that look: it answers for this thread alone, with ESRCH after its end. -1: the kernel
+ * has no such counter, or the thread has run since.
+ */
+int look_open_counter(const struct process *process, const struct look *before);
+bool look_counter_stands(int counter, const struct look *before);
+
+/*
  * Registers and system call of a sleeping thread, from `look->call`. False: that text shows none.
  */
 bool look_registers(const struct look *look, struct thread_snapshot *ret);
+
+/* The name of the very thread of `before` now; what is in the buffer stays when it has ended. */
+void look_name(const struct process *process, const struct look *before, char *buffer, size_t size);
 
 /* /proc/TID/wchan into a buffer, "" when there is none. */
 void look_wait_channel(const struct process *process, pid_t tid, char *buffer, size_t size);

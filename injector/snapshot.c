@@ -3,9 +3,9 @@
 #include "injector/burst.h"
 #include "injector/cleanup.h"
 #include "injector/look.h"
-#include "injector/pages.h"
 #include "injector/recording.h"
 #include "injector/snapshot_code.h"
+#include "injector/snapshot_private.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,19 +28,13 @@
 /* One thread while the snapshot is being taken. */
 struct work {
     struct look look;
+    /* Where it stands in the look before, while it sleeps on since then. */
+    const struct thread_snapshot *before;
     bool settled; /* its part of the snapshot is final */
     bool gone;
     bool moved; /* ran during the last look: its stack is not to be trusted */
     bool burst; /* a burst was tried */
     int errnum; /* of the PTRACE_SEIZE that failed */
-};
-
-/* Private to this file, though it hangs on the public struct. */
-struct page_cache {
-    struct page_table *table;
-    struct look *looks; /* of threads[i], the one that proved its sleep */
-    bool borrowed_maps; /* maps is the caller's */
-    bool held;          /* the caller holds the thread stopped: no read is newer */
 };
 
 static size_t smaller(size_t a, size_t b)
@@ -115,6 +109,14 @@ static struct error *refresh_maps(struct snapshot *snapshot, const struct work *
     return NULL;
 }
 
+/* The threads that may have slept on since the look before. */
+static void find_before(const struct snapshot *snapshot, const struct snapshot_options *options,
+                        struct work *work)
+{
+    for (size_t i = 0, at = 0; i < snapshot->thread_count; i++)
+        work[i].before = snapshot_sleeper_before(options, snapshot->threads[i].tid, &at);
+}
+
 /* --- The look that stops nothing: [A] looks, stacks, [B] looks. --- */
 
 static void describe(struct thread_snapshot *thread, const struct look *look)
@@ -124,30 +126,69 @@ static void describe(struct thread_snapshot *thread, const struct look *look)
     memcpy(thread->name, look->name, sizeof(thread->name));
 }
 
-/* [A] for the threads that are not settled. */
-static void look_at_all(struct snapshot *snapshot, struct work *work)
+/* True when the look before has all there is to see of a thread. */
+static bool is_known(const struct snapshot *before, struct work *work,
+                     struct thread_snapshot *thread)
 {
-    for (size_t i = 0; i < snapshot->thread_count; i++) {
-        if (work[i].settled || work[i].gone)
-            continue;
-        struct thread_snapshot *thread = &snapshot->threads[i];
-        clear_copy(thread);
-        if (!look_at_thread(snapshot->process, thread->tid, &work[i].look)) {
-            work[i].gone = true;
-            continue;
-        }
-        /* It may just have been on its way to sleep. */
-        if (!work[i].look.asleep && work[i].look.call[0])
-            work[i].gone = !look_at_thread(snapshot->process, thread->tid, &work[i].look);
-        thread->runs = work[i].look.runs;
-        if (!thread->state) {
-            describe(thread, &work[i].look);
-            look_wait_channel(snapshot->process, thread->tid, thread->wait_channel,
-                              sizeof(thread->wait_channel));
-        }
-        if (work[i].look.asleep)
-            work[i].look.asleep = look_registers(&work[i].look, thread);
+    if (!work->before)
+        return false;
+    if (!snapshot_slept_on(before, work->before)) {
+        work->before = NULL;
+        return false;
     }
+    snapshot_take_over(work->before, thread);
+    work->look = before->pages->looks[work->before - before->threads];
+    return true;
+}
+
+/* One that woke after all. */
+static void forget(struct work *work, struct thread_snapshot *thread)
+{
+    if (work->before)
+        *thread = (struct thread_snapshot){.tid = thread->tid};
+    work->before = NULL;
+}
+
+static void look_at(struct snapshot *snapshot, struct work *work, struct thread_snapshot *thread)
+{
+    struct look *look = &work->look;
+    clear_copy(thread);
+    if (!look_at_thread(snapshot->process, thread->tid, look)) {
+        work->gone = true;
+        return;
+    }
+    /* It may just have been on its way to sleep. */
+    if (!look->asleep && look->call[0])
+        work->gone = !look_at_thread(snapshot->process, thread->tid, look);
+    thread->runs = look->runs;
+    if (!thread->state) {
+        describe(thread, look);
+        look_wait_channel(snapshot->process, thread->tid, thread->wait_channel,
+                          sizeof(thread->wait_channel));
+    }
+    if (look->asleep)
+        look->asleep = look_registers(look, thread);
+}
+
+/*
+ * [A] for the threads that are not settled. Those that sleep since the look before come last: the
+ * one question to each is [A] and [B] at once, as long as nothing is looked at after it. Returns
+ * true when something was: a thread that has run since then.
+ */
+static bool look_at_all(struct snapshot *snapshot, const struct snapshot *before, struct work *work)
+{
+    bool any_woke = false;
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        if (!work[i].settled && !work[i].gone && !work[i].before)
+            look_at(snapshot, &work[i], &snapshot->threads[i]);
+    }
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        if (!work[i].before || work[i].settled || is_known(before, &work[i], &snapshot->threads[i]))
+            continue;
+        look_at(snapshot, &work[i], &snapshot->threads[i]);
+        any_woke = true;
+    }
+    return any_woke;
 }
 
 /* Threads that have no stack in the program, and dead ones. */
@@ -181,7 +222,7 @@ static struct error *copy_sleeping_stacks(struct snapshot *snapshot, struct work
         return error_no_memory();
     for (size_t i = 0; i < snapshot->thread_count; i++) {
         struct thread_snapshot *thread = &snapshot->threads[i];
-        if (work[i].settled || work[i].gone || !work[i].look.asleep)
+        if (work[i].settled || work[i].gone || !work[i].look.asleep || thread->slept_on)
             continue;
         struct memory_slice range =
             stack_range(snapshot->maps, thread->registers.value[arch_sp], limit);
@@ -200,18 +241,21 @@ static struct error *copy_sleeping_stacks(struct snapshot *snapshot, struct work
     return NULL;
 }
 
-/* [B]. Returns how many threads are still open. */
-static size_t verify_sleep(struct snapshot *snapshot, struct work *work)
+/* [B]. Returns how many threads are still open. `asked_last`: see look_at_all. */
+static size_t verify_sleep(struct snapshot *snapshot, const struct snapshot *before,
+                           struct work *work, bool asked_last)
 {
     size_t open = 0;
     for (size_t i = 0; i < snapshot->thread_count; i++) {
         if (work[i].settled || work[i].gone)
             continue;
-        if (look_proves_sleep(snapshot->process, &work[i].look)) {
+        if (work[i].before ? asked_last || snapshot_slept_on(before, work[i].before)
+                           : look_proves_sleep(snapshot->process, &work[i].look)) {
             snapshot->threads[i].how = THREAD_BLOCKED;
             snapshot->pages->looks[i] = work[i].look;
             work[i].settled = true;
         } else {
+            forget(&work[i], &snapshot->threads[i]);
             work[i].moved = true;
             open++;
         }
@@ -474,7 +518,7 @@ static struct error *take(struct snapshot *snapshot, const struct snapshot_optio
     struct error *error;
     size_t limit = stack_limit_of(options);
     for (unsigned round = 0; round < LOOKS; round++) {
-        look_at_all(snapshot, *work);
+        bool any_woke = look_at_all(snapshot, options->before, *work);
         settle_hopeless(snapshot, *work);
         error = refresh_maps(snapshot, *work);
         if (!error)
@@ -483,7 +527,8 @@ static struct error *take(struct snapshot *snapshot, const struct snapshot_optio
             error = copy_sleeping_stacks(snapshot, *work, limit);
         if (error)
             return error;
-        if (!verify_sleep(snapshot, *work))
+        bool asked_last = !any_woke && !snapshot->threads_paused;
+        if (!verify_sleep(snapshot, options->before, *work, asked_last))
             return NULL;
         nanosleep(&moment, NULL); /* woken early or not, it looks again */
     }
@@ -573,6 +618,8 @@ struct error *snapshot_take(struct process *process, const struct snapshot_optio
     CLEANUP_FREE struct work *work = calloc(snapshot->thread_count, sizeof(*work));
     if (!work)
         return error_no_memory();
+    if (snapshot_follows(snapshot, options->before))
+        find_before(snapshot, options, work);
     error = take(snapshot, options, &work);
     if (error)
         return error;
@@ -581,6 +628,10 @@ struct error *snapshot_take(struct process *process, const struct snapshot_optio
     if (!snapshot->thread_count)
         return error_create(ERROR_NO_PROCESS, ESRCH, "process %d (%s) has ended", process->pid,
                             process->name);
+    if (options->again)
+        error = snapshot_prepare_next(snapshot, options->before);
+    if (error)
+        return error;
     /* What was read so far is in the snapshot. */
     if (process->recording)
         recording_clear(process->recording);
@@ -601,6 +652,7 @@ void snapshot_destroy(struct snapshot *snapshot)
     if (snapshot->pages) {
         page_table_destroy(snapshot->pages->table);
         free(snapshot->pages->looks);
+        sleepers_destroy(snapshot->pages->sleepers);
         free(snapshot->pages);
     }
     free(snapshot);
@@ -671,68 +723,6 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
     *ret = snapshot;
     snapshot = NULL;
     return NULL;
-}
-
-/* --- Sleep that goes on. --- */
-
-/* The same call of the same code: a call that the kernel goes on with may have another number
-   (restart_syscall(2)), but has the same registers. */
-static bool shows_same_call(const struct thread_snapshot *a, const struct thread_snapshot *b)
-{
-    return a->in_syscall && b->in_syscall &&
-           a->registers.value[arch_sp] == b->registers.value[arch_sp] &&
-           a->registers.value[arch_pc] == b->registers.value[arch_pc] &&
-           !memcmp(a->syscall_arguments, b->syscall_arguments, sizeof(a->syscall_arguments));
-}
-
-static bool begin_watch(struct snapshot *snapshot, const struct thread_snapshot *thread)
-{
-    struct look *look = &snapshot->pages->looks[thread - snapshot->threads];
-    struct thread_snapshot now = {0};
-    if (thread->how == THREAD_BLOCKED)
-        return true;
-    if (thread->how == THREAD_FROZEN && look_at_thread(snapshot->process, thread->tid, look) &&
-        look->asleep && look_registers(look, &now) && shows_same_call(thread, &now))
-        return true;
-    look->asleep = false;
-    return false;
-}
-
-/* Both questions have their answers in a recording: `size` tells them apart. */
-enum { ASKED_TO_WATCH = 0, ASKED_AGAIN = 1 };
-
-static bool recall_sleep(const struct snapshot *snapshot, const struct question *question)
-{
-    struct answer answer;
-    return recording_next(snapshot->process->recording, question, &answer) && answer.size == 1 &&
-           answer.bytes[0];
-}
-
-static bool keep_sleep(const struct snapshot *snapshot, const struct question *question,
-                       bool asleep)
-{
-    const uint8_t byte = asleep;
-    if (snapshot->process->recording)
-        recording_add(snapshot->process->recording, question, 0, &byte, sizeof(byte));
-    return asleep;
-}
-
-bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread)
-{
-    const struct question question = {QUESTION_ASLEEP, (uint64_t)thread->tid, ASKED_TO_WATCH, NULL};
-    if (snapshot->process->saved)
-        return recall_sleep(snapshot, &question);
-    return keep_sleep(snapshot, &question, begin_watch(snapshot, thread));
-}
-
-bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread)
-{
-    const struct question question = {QUESTION_ASLEEP, (uint64_t)thread->tid, ASKED_AGAIN, NULL};
-    if (snapshot->process->saved)
-        return recall_sleep(snapshot, &question);
-    return keep_sleep(
-        snapshot, &question,
-        look_proves_sleep(snapshot->process, &snapshot->pages->looks[thread - snapshot->threads]));
 }
 
 /* --- Reading. --- */

@@ -40,6 +40,7 @@ struct thread_snapshot {
         runs; /* how often it was put on a processor in its life, before the look; 0: unknown */
     enum thread_how how;
     bool paused;   /* stopped by us at least once, if only for a moment that was too short */
+    bool slept_on; /* asleep since options->before without a break: all but the stack is of then */
     char *problem; /* why it is racy or unreadable; NULL otherwise */
 
     bool in_syscall;
@@ -48,7 +49,7 @@ struct thread_snapshot {
     char wait_channel[64];         /* /proc/TID/wchan, or "" */
 
     struct registers registers;
-    struct memory_slice stack; /* from sp - red zone upwards, up to stack_limit */
+    struct memory_slice stack; /* from sp - red zone upwards, up to stack_limit; none: slept_on */
 };
 
 struct snapshot {
@@ -69,6 +70,14 @@ struct snapshot_options {
     bool freeze;           /* stop all threads at one instant */
     uint64_t max_pause_us; /* bound of one burst; 0: the default of 50,000 */
     size_t stack_limit;    /* bytes copied of each stack at once; 0: the default of 64 KiB */
+
+    /* For repeated looks at the same process. */
+    bool again; /* this one is to be the `before` of another */
+    /* NULL, or the look before this one, and of each of its threads whether its frames are known:
+       one of those that has slept on since is not looked at again, and its stack is not copied. If
+       this look succeeds, what `before` had for that is this one's; else it has it still. */
+    struct snapshot *before;
+    const bool *frames_known;
 };
 
 /*
@@ -107,6 +116,9 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
  */
 bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread);
 bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread);
+
+/* A thread's name may change while it sleeps: those that slept_on have theirs of now afterwards. */
+void snapshot_refresh_names(struct snapshot *snapshot);
 
 /*
  * Target memory as `thread` saw it: from its slice, and where that ends (a second stack, a deep

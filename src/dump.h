@@ -33,7 +33,9 @@ struct report_thread {
     const char *reason; /* why the stack ends early, or NULL */
     bool live;
     const struct sample_thread *samples; /* NULL: it was looked at once; src/samples.h */
-    bool saved; /* the frames are those found where it was saved: a file of them is not here */
+    bool saved;   /* the frames are those found where it was saved: a file of them is not here */
+    bool lasting; /* they hold, names included, while the thread sleeps on in the same layout */
+    bool kept;    /* they are those of the look before this one: it has slept on since */
 };
 
 struct report_goroutine {
@@ -66,11 +68,12 @@ struct error *report_name_thread(struct report *report, size_t index,
 /*
  * Looks at a target and resolves everything; the target runs on by then. `before` is NULL, or the
  * report of an earlier look with the same options: what that learned of the target's files is not
- * sought again as long as it holds. It may be destroyed afterwards. With options->count above 1 why
- * the threads wait is left out: report_find_waits.
+ * sought again as long as it holds, nor are the stacks of threads that have slept on since. Of
+ * those the frames go over to the new report: `before` is good for report_destroy alone then. With
+ * options->count above 1 why the threads wait is left out: report_find_waits.
  */
 struct error *report_create(struct process *process, const struct dump_options *options,
-                            const struct report *before, struct report **ret) MUST_CHECK;
+                            struct report *before, struct report **ret) MUST_CHECK;
 
 /* Fills report->waits, soon after the look. Only memory can be short. */
 struct error *report_find_waits(struct report *report) MUST_CHECK;

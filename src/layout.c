@@ -14,20 +14,19 @@ static struct error *fill(struct layout *layout, struct snapshot *snapshot,
     return error;
 }
 
-/* A file that was written to tells nothing that is sure any more: it is looked for anew. */
-static bool holds(const struct layout *layout, const struct snapshot *snapshot)
+bool layout_is_sure(const struct layout *layout)
 {
     for (size_t i = 0; i < layout->modules->count; i++) {
         if (layout->modules->modules[i]->file_state == FILE_CHANGED)
             return false;
     }
-    return maps_same_code(layout->maps, snapshot->maps);
+    return true;
 }
 
 struct error *layout_get(struct layout *before, struct snapshot *snapshot,
                          const struct symbols_options *names, struct layout **ret)
 {
-    if (before && holds(before, snapshot)) {
+    if (before && layout_is_sure(before) && maps_same_code(before->maps, snapshot->maps)) {
         unwinder_use(before->unwinder, snapshot);
         symbols_begin_look(before->symbols);
         before->shares++;

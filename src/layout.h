@@ -29,6 +29,9 @@ struct layout {
 struct error *layout_get(struct layout *before, struct snapshot *snapshot,
                          const struct symbols_options *names, struct layout **ret) MUST_CHECK;
 
+/* False once a file that it is made of was written to: nothing that it tells is sure any more. */
+bool layout_is_sure(const struct layout *layout);
+
 /* NULL is fine; the last owner's call frees. */
 void layout_release(struct layout *layout);
 

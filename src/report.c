@@ -2,6 +2,7 @@
 #include "injector/cleanup.h"
 #include "src/dump.h"
 #include "src/fetch.h"
+#include "src/kept_stacks.h"
 #include "src/locals.h"
 #include "src/waits.h"
 
@@ -16,11 +17,14 @@ static struct error *unwind_one(struct unwinder *unwinder, const struct thread_s
     return unwind_thread(unwinder, thread, UNWIND_ALL_RULES, max_frames, stack);
 }
 
-static struct error *unwind_all(struct snapshot *snapshot, struct unwinder *unwinder,
+static struct error *unwind_all(const struct report *report, struct unwinder *unwinder,
                                 size_t max_frames, struct stack *stacks)
 {
-    for (size_t i = 0; i < snapshot->thread_count; i++) {
-        struct error *error = unwind_one(unwinder, &snapshot->threads[i], max_frames, &stacks[i]);
+    for (size_t i = 0; i < report->thread_count; i++) {
+        if (report->threads[i].kept)
+            continue;
+        struct error *error =
+            unwind_one(unwinder, &report->snapshot->threads[i], max_frames, &stacks[i]);
         if (error)
             return error;
     }
@@ -125,12 +129,16 @@ struct error *report_name_thread(struct report *report, size_t index, const stru
     thread->reason = explain_end(stack);
     thread->live = stack->live;
     thread->saved = stack->saved;
-    return name_frames(report->symbols, stack, thread);
+    struct error *error = name_frames(report->symbols, stack, thread);
+    thread->lasting = !error && kept_stacks_last(thread);
+    return error;
 }
 
 static struct error *name_all(struct report *report, const struct stack *stacks)
 {
     for (size_t i = 0; i < report->thread_count; i++) {
+        if (report->threads[i].kept)
+            continue;
         struct error *error = report_name_thread(report, i, &stacks[i]);
         if (error)
             return error;
@@ -193,7 +201,7 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
                                     const struct snapshot_options *how, struct stack *stacks)
 {
     struct unwinder *unwinder = report->layout->unwinder;
-    struct error *error = unwind_all(report->snapshot, unwinder, options->max_frames, stacks);
+    struct error *error = unwind_all(report, unwinder, options->max_frames, stacks);
     if (!error)
         error = unwind_with_registers(report->snapshot, unwinder, how, options->max_frames, stacks);
     if (error)
@@ -236,6 +244,7 @@ static struct error *resolve(struct report *report, const struct dump_options *o
     struct stack *stacks = calloc(count + 1, sizeof(*stacks));
     if (report->threads && stacks) {
         report->thread_count = count;
+        kept_stacks_find(report, before);
         error = resolve_stacks(report, options, how, stacks);
         destroy_stacks(stacks, count);
         return error;
@@ -250,15 +259,23 @@ struct error *report_find_waits(struct report *report)
 }
 
 struct error *report_create(struct process *process, const struct dump_options *options,
-                            const struct report *before, struct report **ret)
+                            struct report *before, struct report **ret)
 {
     struct report *report = calloc(1, sizeof(*report));
     if (!report)
         return error_no_memory();
     report->process = process;
     struct snapshot_options how = {.freeze = options->freeze,
-                                   .max_pause_us = options->max_pause_us};
+                                   .max_pause_us = options->max_pause_us,
+                                   .again = options->count > 1};
     struct error *error = before ? process_refresh(process) : NULL;
+    CLEANUP_FREE bool *known = NULL;
+    if (!error && before && kept_stacks_wanted(before, options))
+        error = kept_stacks_list(before, &known);
+    if (known) {
+        how.before = before->snapshot;
+        how.frames_known = known;
+    }
     if (!error)
         error = snapshot_take(process, &how, &report->snapshot);
     if (!error)
@@ -269,6 +286,8 @@ struct error *report_create(struct process *process, const struct dump_options *
         report_destroy(report);
         return error;
     }
+    if (before)
+        kept_stacks_move(report, before);
     *ret = report;
     return NULL;
 }

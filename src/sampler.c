@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* How long a process may be no target between two samples. */
 #define PATIENCE_US 1000000
@@ -163,6 +164,8 @@ static void finish(struct sampled *sampled)
 {
     if (!sampled->samples)
         return;
+    snapshot_refresh_names(sampled->report->snapshot);
+    samples_rename(sampled->samples, sampled->report->snapshot);
     samples_sort(sampled->samples);
     /* A thread that one look of many missed is shown by the others. */
     if (sampled->status || !sampled->whole)
@@ -175,11 +178,24 @@ static void finish(struct sampled *sampled)
     find_waits(sampled);
 }
 
+/* A counter is kept open for every thread that sleeps (injector/sleepers.h): as many files as the
+   administrator lets us have, not as many as a shell thinks that select(2) can take. */
+static void allow_open_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return;
+    files.rlim_cur = files.rlim_max;
+    /* Refused or not: with fewer each look opens what it reads. */
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 struct error *sampler_run(const struct options *options, struct sampled **ret)
 {
     struct sampled *sampled = calloc(options->target_count, sizeof(*sampled));
     if (!sampled)
         return error_no_memory();
+    allow_open_files();
     for (size_t i = 0; i < options->target_count; i++) {
         struct error *error =
             save_open_target(options->targets[i].pid, &options->dump, &sampled[i].process);

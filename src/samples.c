@@ -317,14 +317,35 @@ static struct error *count_stack(struct samples *samples, struct sample_thread *
     return extend_sequence(thread, stack->number);
 }
 
+/* The one of the sample before once more. */
+static void count_stack_again(const struct samples *samples, struct sample_thread *thread)
+{
+    struct sample_run *run = &thread->sequence[thread->run_count - 1];
+    struct sample_stack *stack = &thread->stacks[run->stack];
+    stack->last = samples->count;
+    stack->count++;
+    run->count++;
+}
+
 /* --- Threads. --- */
+
+static struct known_thread *find_thread(const struct samples *samples, const struct thread_key *key)
+{
+    struct known_thread *known;
+    HASH_FIND(hh, samples->index->threads, key, sizeof(*key), known);
+    return known;
+}
+
+static struct thread_key thread_key(const struct thread_snapshot *thread)
+{
+    return (struct thread_key){thread->start_time, (uint64_t)thread->tid};
+}
 
 static struct error *get_thread(struct samples *samples, const struct thread_snapshot *thread,
                                 struct sample_thread **ret)
 {
-    struct thread_key key = {thread->start_time, (uint64_t)thread->tid};
-    struct known_thread *known;
-    HASH_FIND(hh, samples->index->threads, &key, sizeof(key), known);
+    const struct thread_key key = thread_key(thread);
+    struct known_thread *known = find_thread(samples, &key);
     if (!known) {
         size_t count = samples->thread_count + 1;
         struct sample_thread *threads = reallocarray(samples->threads, count, sizeof(*threads));
@@ -359,6 +380,7 @@ static struct error *count_thread(struct samples *samples, const struct report_t
     struct error *error = get_thread(samples, now, &thread);
     if (error)
         return error;
+    bool same_stack = from->kept && thread->seen && thread->last == samples->count - 1;
     memcpy(thread->name, now->name, sizeof(thread->name));
     thread->seen++;
     thread->last = samples->count;
@@ -367,7 +389,10 @@ static struct error *count_thread(struct samples *samples, const struct report_t
     else
         thread->switches += now->runs - thread->runs;
     thread->runs = now->runs;
-    return count_stack(samples, thread, from);
+    if (!same_stack)
+        return count_stack(samples, thread, from);
+    count_stack_again(samples, thread);
+    return NULL;
 }
 
 struct error *samples_add(struct samples *samples, const struct report *report)
@@ -395,6 +420,17 @@ struct error *samples_add(struct samples *samples, const struct report *report)
 }
 
 /* --- Afterwards. --- */
+
+void samples_rename(struct samples *samples, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        const struct thread_snapshot *thread = &snapshot->threads[i];
+        const struct thread_key key = thread_key(thread);
+        const struct known_thread *known = find_thread(samples, &key);
+        if (known)
+            memcpy(samples->threads[known->number].name, thread->name, sizeof(thread->name));
+    }
+}
 
 static int compare_stacks(const void *left, const void *right)
 {

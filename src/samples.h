@@ -81,6 +81,9 @@ void samples_destroy(struct samples *samples);
 /* Counts one look, which was taken just now. */
 struct error *samples_add(struct samples *samples, const struct report *report) MUST_CHECK;
 
+/* Takes over the names that threads have now, as the snapshot of the last look tells them. */
+void samples_rename(struct samples *samples, const struct snapshot *snapshot);
+
 /* Brings threads and stacks into their order; no samples_add after it. */
 void samples_sort(struct samples *samples);
 

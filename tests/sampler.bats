@@ -148,8 +148,9 @@ stop_sampler() {
     assert_output true
 }
 
-@test "code that a runtime names anew between two samples has its new name" {
-    start jit_code
+# names_anew [thread]: samples jit_code, whose code gets another name meanwhile.
+names_anew() {
+    start jit_code "$@"
     local code map=/tmp/perf-$pid.map
     code=$(sed -n 's/^ready \([0-9a-f]*\) .*/\1/p' "$output_file")
     [[ ! -e $map ]] || fail "$map is there already"
@@ -160,11 +161,19 @@ stop_sampler() {
     wait_for_looks
     stop_sampler 0
     rm "$map"
-    run -0 jq -c '[.threads[0].samples.stacks[].frames[].function | select(. == "first" or . == "second")] |
+    run -0 jq -c '[.threads[].samples.stacks[].frames[].function | select(. == "first" or . == "second")] |
         unique' "$document"
     assert_output '["first","second"]'
-    run -0 jq -r '[.threads[0].frames[].function] | contains(["second"])' "$document"
+    run -0 jq -r '[.threads[].frames[].function] | contains(["second"])' "$document"
     assert_output true
+}
+
+@test "code that a runtime names anew between two samples has its new name" {
+    names_anew
+}
+
+@test "it has its new name below a thread that sleeps on as well" {
+    names_anew thread
 }
 
 @test "a thread that has ended is shown with what was seen of it" {
@@ -217,6 +226,101 @@ stop_sampler() {
     # Longer where the machine is busy, never much shorter.
     run -0 jq '.samples.period_us >= 95000' <<<"$output"
     assert_output true
+}
+
+# between_looks OPTIONS... -- WORD...: samples same_place, $others threads of which sleep beside the worker, does the
+# commands after the first look and before another, and leaves the JSON in $document. $place: the worker's call before.
+between_looks() {
+    local options=()
+    while [[ $1 != -- ]]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    commands=$BATS_TEST_TMPDIR/commands
+    mkfifo "$commands"
+    start same_place "$commands" "$others"
+    worker=$(ls "/proc/$pid/task" | sort -n | tail -n 1)
+    place=$(<"/proc/$pid/task/$worker/syscall")
+    start_sampler --format json "${options[@]}"
+    hold_sampler
+    local word
+    for word; do
+        echo "$word" >"$commands"
+        wait_until 60 grep -qE "^ready ($word|impossible)" "$output_file"
+    done
+    ! grep -q '^ready impossible' "$output_file" || skip "no thread can be given a certain id here"
+    kill -CONT "$sampler"
+    wait_for_looks
+    stop_sampler 0
+}
+
+# Stops the sampler between two looks.
+hold_sampler() {
+    local attempt
+    for attempt in {1..1000}; do
+        kill -STOP "$sampler"
+        wait_until 20 grep -q '^State:.T' "/proc/$sampler/status"
+        ! sampler_waits || return 0
+        kill -CONT "$sampler"
+    done
+    fail "the sampler never waits"
+}
+
+# The functions of the worker's last stack that tell where it is.
+place_of_worker() {
+    jq -r --argjson tid "$worker" '[.threads[] | select(.tid == $tid) | .frames[].function |
+        select(. == "left" or . == "right")] | join(" ")' "$document"
+}
+
+@test "a thread that ran and came back to the same place by another way shows its new stack" {
+    others=0
+    between_looks -- right
+    assert_equal "$(</proc/$pid/task/$worker/syscall)" "$place"
+    assert_equal "$(place_of_worker)" right
+    run -0 jq -c --argjson tid "$worker" '[.threads[] | select(.tid == $tid) | .samples.stacks[].frames[].function |
+        select(. == "left" or . == "right")] | sort' "$document"
+    assert_output '["left","right"]'
+}
+
+@test "a thread that has the id of one that ended is another thread" {
+    others=0
+    between_looks -- successor
+    assert_equal "$(</proc/$pid/task/$worker/syscall)" "$place"
+    assert_equal "$(place_of_worker)" right
+    run -0 jq -c --argjson tid "$worker" '[.samples.ended_threads[] | select(.tid == $tid) |
+        .samples.stacks[].frames[].function | select(. == "left" or . == "right")]' "$document"
+    assert_output '["left"]'
+}
+
+@test "it is another one as well where few files may be open" {
+    ulimit -n 40
+    others=60
+    between_looks -- successor
+    assert_equal "$(place_of_worker)" right
+    run -0 jq '[.threads[].frames | length > 0] | all and length == 62' "$document"
+    assert_output true
+}
+
+@test "a thread that is named by another while it sleeps has its new name" {
+    others=0
+    between_looks -- name
+    run -0 jq -r --argjson tid "$worker" '.threads[] | select(.tid == $tid) | .name' "$document"
+    assert_output renamed
+    assert_equal "$(place_of_worker)" left
+}
+
+@test "of threads that sleep on, neither files are opened nor stacks read again" {
+    start sleepers_and_spinners 100 0
+    local trace=$BATS_TEST_TMPDIR/trace
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run -0 strace -o "$trace" -e trace=openat,process_vm_readv \
+        "$ATTACH" --dump --count 100 --interval 1 "$pid"
+    assert_line --regexp '^100 threads .*with the same stack: '
+    # Some files for each look, and some more for each thread, once; stacks are read many at a time.
+    local tid opens
+    tid=$(ls "/proc/$pid/task" | sort -n | tail -n 1)
+    opens=$(grep -c "\"$tid/" "$trace")
+    ((opens > 0 && opens < 30)) || fail "$opens files were opened for one thread"
 }
 
 @test "a terminal shows how far it is, and nothing of that stays" {

@@ -2,9 +2,12 @@
  * Waits below code that it made itself, in anonymous memory: no file, no name, no frame pointer.
  * With the argument "registered" it tells debuggers of it as gdb's documentation says ("JIT
  * Interface"): an ELF file in memory with a symbol and an unwind table; with "endless" or "broken"
- * so that it cannot be read to its end. Prints where the code is.
+ * so that it cannot be read to its end. With "thread" it is registered, and a thread waits there.
+ * Prints where the code is.
  */
 #include <elf.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -95,6 +98,12 @@ static void wait_below(void)
         pause();
 }
 
+static void *wait_in(void *memory)
+{
+    ((void (*)(void (*)(void)))memory)(wait_below);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -105,7 +114,8 @@ int main(int argc, char **argv)
                                           .symfile_size = sizeof(image)};
     static struct jit_code_entry other = {.next_entry = &entry, .symfile_size = UINT64_MAX};
     const char *how = argc > 1 ? argv[1] : "";
-    if (!strcmp(how, "registered") || !strcmp(how, "endless"))
+    bool threaded = !strcmp(how, "thread");
+    if (!strcmp(how, "registered") || !strcmp(how, "endless") || threaded)
         __jit_debug_descriptor.first_entry = &entry;
     if (!strcmp(how, "endless")) /* and with a file that is none */
         entry.next_entry = &other;
@@ -116,8 +126,13 @@ int main(int argc, char **argv)
         image.sections[3].sh_size = UINT64_MAX / 2;
         __jit_debug_descriptor.first_entry = &entry;
     }
+    pthread_t thread;
+    if (threaded && pthread_create(&thread, NULL, wait_in, memory))
+        return 1;
     printf("ready %lx %zx\n", (unsigned long)memory, sizeof(code));
     fflush(stdout);
-    ((void (*)(void (*)(void)))memory)(wait_below);
+    if (threaded)
+        pthread_join(thread, NULL);
+    wait_in(memory);
     return 0;
 }
