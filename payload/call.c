@@ -1,5 +1,6 @@
 /* The commands `sym` and `call`. */
 #include "payload/console.h"
+#include "payload/locals.h"
 #include "payload/memory.h"
 #include "payload/redirect.h"
 #include "payload/symbols.h"
@@ -69,9 +70,10 @@ static const char *take_name(const char *text, char name[NAME_BYTES])
     return text + length;
 }
 
-/* The address of a name. */
-static bool look_up(struct request *request, const char *name, uint64_t *ret)
+bool request_look_up(struct request *request, const char *name, uint64_t *ret)
 {
+    if (locals_find(name, ret))
+        return true;
     struct symbol hits[SYMBOLS_MAX_HITS];
     size_t count = find_symbols(request, name, hits);
     if (count == SIZE_MAX)
@@ -116,6 +118,11 @@ void command_sym(struct request *request, const char *arguments)
     if (!rest || *text_skip_blanks(rest)) {
         request_fail(request, overflow ? "sym: a number that does not fit into 64 bits"
                                        : "sym: takes one name or address: sym malloc");
+        return;
+    }
+    if (locals_find(name, &address)) {
+        symbols_describe_address(address, where, sizeof(where));
+        output_format(request->output, "%s = 0x%lx, a local: %s\n", name, address, where);
         return;
     }
     struct symbol hits[SYMBOLS_MAX_HITS];
@@ -235,7 +242,7 @@ static const char *take_symbol(struct call *call, const char *text, uint64_t *re
                      text);
         return NULL;
     }
-    return look_up(call->request, name, ret) ? rest : NULL;
+    return request_look_up(call->request, name, ret) ? rest : NULL;
 }
 
 static const char *take_argument(struct call *call, const char *text, uint64_t *ret)
@@ -351,7 +358,7 @@ static const char *take_function(struct request *request, const char *text, uint
         request_fail(request, "call: takes a function and its arguments: call puts \"hello\"");
         return NULL;
     }
-    return !refuse(request, name) && look_up(request, name, function) ? rest : NULL;
+    return !refuse(request, name) && request_look_up(request, name, function) ? rest : NULL;
 }
 
 void command_call(struct request *request, const char *arguments)

@@ -1,5 +1,6 @@
 #include "payload/console.h"
 
+#include "payload/locals.h"
 #include "payload/log.h"
 #include "payload/redirect.h"
 #include "payload/symbols.h"
@@ -45,8 +46,10 @@ static const struct command commands[] = {
     {"maps", "", "the memory map", NULL, command_maps},
     {"fds", "", "the open descriptors", NULL, command_fds},
     {"env", "", "the environment, as it is now", NULL, command_env},
-    {"read", "ADDRESS LENGTH", "a dump of memory; what cannot be read is said, and hurts nobody",
-     NULL, command_read},
+    {"locals", "", "the names that were given when the manhole was installed (--local)", NULL,
+     command_locals},
+    {"read", "NAME|ADDRESS LENGTH",
+     "a dump of memory; what cannot be read is said, and hurts nobody", NULL, command_read},
     {"sym", "NAME|ADDRESS", "where a symbol is, or what is at an address",
      "NAME is looked up in the dynamic symbol tables of all that is loaded, in load order. Static\n"
      "functions are not in them.\n",

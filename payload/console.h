@@ -35,6 +35,9 @@ void request_fail(struct request *request, const char *format, ...)
 void request_explain(struct request *request, enum guard_outcome outcome,
                      const struct guard_report *report, const char *what);
 
+/* The address that a name stands for: a local's, else a symbol's; or the request fails (call.c). */
+bool request_look_up(struct request *request, const char *name, uint64_t *ret);
+
 /* The commands, by the file they are in. */
 void command_threads(struct request *request, const char *arguments); /* look.c */
 void command_maps(struct request *request, const char *arguments);

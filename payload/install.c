@@ -4,6 +4,7 @@
 #include "payload/endpoint.h"
 #include "payload/guard.h"
 #include "payload/listener.h"
+#include "payload/locals.h"
 #include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/options.h"
@@ -129,7 +130,7 @@ static void forget_parents(void)
 static int refuse_what_is_to_come(const struct manhole_options *options)
 {
     bool known =
-        !options->activate_on && !options->oneshot_on && options->thread && !options->locals[0] &&
+        !options->activate_on && !options->oneshot_on && options->thread &&
         (!options->connection_handler[0] || text_equal(options->connection_handler, "console"));
     if (known)
         return 0;
@@ -140,9 +141,13 @@ static int refuse_what_is_to_come(const struct manhole_options *options)
 static int install(const struct manhole_options *options, char *message, size_t message_size)
 {
     redirect_configure(options->redirect_stderr);
-    int status = open_all(options, message, message_size);
-    if (status)
+    int status = locals_open(options->locals, message, message_size);
+    if (!status)
+        status = open_all(options, message, message_size);
+    if (status) {
+        locals_close();
         return status;
+    }
     state.pid = sys_getpid();
     state.installed = true;
     text_copy(manhole_socket_path, sizeof(manhole_socket_path), state.endpoint.path);
@@ -162,6 +167,7 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
     listener_join();
     worker_join();
     redirect_close();
+    locals_close();
     stacks_release();
     close_all();
     text_copy(message, message_size, "closed");

@@ -27,12 +27,29 @@ static void show_row(struct output *output, uintptr_t address, const unsigned ch
     output_bytes(output, line, used);
 }
 
-/* Two numbers, and nothing after them. */
+/* A number or a name; returns what follows it, or NULL, perhaps with the request failed. */
+static const char *take_address(struct request *request, const char *text, uint64_t *address,
+                                bool *overflow)
+{
+    const char *rest = text_number(text, address, overflow);
+    char name[256];
+    size_t length = 0;
+    while (text[length] && !text_is_blank(text[length]))
+        length++;
+    if (rest || *overflow || !length || length >= sizeof(name))
+        return rest;
+    text_format(name, sizeof(name), "%.*s", (int)length, text);
+    return request_look_up(request, name, address) ? text + length : NULL;
+}
+
+/* Two numbers, the first of which may be a name, and nothing after them. */
 static bool parse_range(struct request *request, const char *arguments, uint64_t *address,
                         uint64_t *length)
 {
     bool overflow;
-    const char *rest = text_number(arguments, address, &overflow);
+    const char *rest = take_address(request, arguments, address, &overflow);
+    if (!rest && *request->text)
+        return false;
     if (rest && text_is_blank(*rest))
         rest = text_number(text_skip_blanks(rest), length, &overflow);
     else
