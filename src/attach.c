@@ -11,6 +11,7 @@
 #include "src/script.h"
 #include "src/session.h"
 #include "src/verbs.h"
+#include "src/wake.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,18 @@ static struct error *install_and_connect(struct connection *connection,
                           deadline_after_us(CONNECT_TIMEOUT_US), &connection->client);
 }
 
+/* The manhole that is there, by the signal it waits for. */
+static struct error *wake_and_connect(struct connection *connection, const struct options *options)
+{
+    struct manhole_place place;
+    struct error *error =
+        wake_manhole(connection->process, options->signal, options->install.timeout_us, &place);
+    if (error)
+        return error;
+    return client_connect(connection->process, place.socket_path,
+                          deadline_after_us(CONNECT_TIMEOUT_US), &connection->client);
+}
+
 static struct error *open_console(const struct options *options, struct connection *ret)
 {
     const struct target *target = &options->targets[0];
@@ -37,7 +50,8 @@ static struct error *open_console(const struct options *options, struct connecti
     if (!error)
         error = connection_open(target, ret);
     if (!error && !ret->client)
-        error = install_and_connect(ret, &options->install);
+        error = options->signal ? wake_and_connect(ret, options)
+                                : install_and_connect(ret, &options->install);
     if (!error)
         error = client_greet(ret->client, deadline_after_us(CONNECT_TIMEOUT_US));
     return error;

@@ -14,6 +14,8 @@
 #define LARGEST_COUNT 1000000
 #define LONGEST_INTERVAL_US (UINT64_C(3600) * US_PER_S)
 #define LONGEST_MAX_PAUSE_US (UINT64_C(60) * US_PER_S)
+/* How long manhole-cli waits for the socket, if not told. */
+#define DEFAULT_WAKE_TIMEOUT_US (UINT64_C(1) * US_PER_S)
 #define LONGEST_TIMEOUT_US (UINT64_C(3600) * US_PER_S)
 /* The kernel's own bound on pids of a 64-bit machine (PID_MAX_LIMIT, linux/threads.h). */
 #define LARGEST_PID 4194304
@@ -53,6 +55,7 @@ enum option_code {
     CODE_FILE,
 
     CODE_CLEAN,
+    CODE_SIGNAL,
 };
 
 #define INSTALL_CODE(option) (CODE_INSTALL_OPTIONS + INSTALL_##option)
@@ -64,6 +67,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, CODE_CHECK},
     {"list", no_argument, NULL, CODE_LIST},
     {"clean", no_argument, NULL, CODE_CLEAN},
+    {"signal", required_argument, NULL, CODE_SIGNAL},
     {"help", no_argument, NULL, CODE_HELP},
     {"version", no_argument, NULL, CODE_VERSION},
     {"format", required_argument, NULL, CODE_FORMAT},
@@ -265,6 +269,15 @@ static struct error *parse_timeout(const char *text, uint64_t *ret)
                         (int)(LONGEST_TIMEOUT_US / US_PER_S));
 }
 
+static struct error *take_signal(const char *text, int *ret)
+{
+    int before = *ret;
+    struct error *error = options_take_signal("--signal", text, ret);
+    if (!error && before && before != *ret)
+        error = error_create(ERROR_USAGE, 0, "two signals: one at a time" TRY_HELP);
+    return error;
+}
+
 static struct error *take_option(int code, const char *value, struct options *options,
                                  struct given *given)
 {
@@ -291,8 +304,35 @@ static struct error *take_option(int code, const char *value, struct options *op
         options->clean = true;
         return NULL;
     }
+    if (code == CODE_SIGNAL)
+        return take_signal(value, &options->signal);
     given->script = code;
     return add_script(options, code == CODE_FILE, value);
+}
+
+/* The short options, some of them manhole-cli's: -USR1 is -U with its value. */
+#define SHORT_OPTIONS ":o:s:t:U:12"
+
+static struct error *take_short_option(int code, char **argv, struct options *options,
+                                       struct given *given)
+{
+    switch (code) {
+    case 'o':
+        return take_option(CODE_OUTPUT, optarg, options, given);
+    case 's':
+        return take_option(CODE_SIGNAL, optarg, options, given);
+    case 't':
+        return take_option(CODE_TIMEOUT, optarg, options, given);
+    case '1':
+    case '2':
+        return take_option(CODE_SIGNAL, code == '1' ? "USR1" : "USR2", options, given);
+    default:
+        if (optarg == argv[optind - 1] || (strcmp(optarg, "SR1") && strcmp(optarg, "SR2")))
+            return error_create(ERROR_USAGE, 0,
+                                "unknown option -U; give a signal as -USR1, -USR2, or with -s or "
+                                "--signal" TRY_HELP);
+        return take_option(CODE_SIGNAL, optarg - 1, options, given);
+    }
 }
 
 /* A negative number looks like an option to getopt. */
@@ -404,6 +444,10 @@ static struct error *check_targets(const struct options *options)
         return error_create(ERROR_USAGE, 0, "which process? Give its id (PID)" TRY_HELP);
     if (options->target_count > 1 && options->verb != VERB_DUMP)
         return error_create(ERROR_USAGE, 0, "one process id at a time, except for --dump" TRY_HELP);
+    if (options->signal && options->targets[0].socket_path)
+        return error_create(ERROR_USAGE, 0,
+                            "'%s' is no process id, which is what a signal is sent to" TRY_HELP,
+                            options->targets[0].socket_path);
     if (options->verb == VERB_ATTACH || options->verb == VERB_UNINSTALL)
         return NULL;
     for (size_t i = 0; i < options->target_count; i++) {
@@ -429,6 +473,22 @@ static struct error *check_list(const struct options *options, const struct give
     return NULL;
 }
 
+/* -s: of a manhole that is there already. */
+static struct error *check_signal(const struct options *options, const struct given *given)
+{
+    if (!options->signal)
+        return NULL;
+    if (options->verb != VERB_ATTACH)
+        return error_create(ERROR_USAGE, 0, "--signal is no option of --%s" TRY_HELP,
+                            option_name(given->verb));
+    if (given->install_option)
+        return error_create(ERROR_USAGE, 0,
+                            "--signal wakes a manhole that is installed; --%s is an option of "
+                            "installing one" TRY_HELP,
+                            option_name(given->install_option));
+    return NULL;
+}
+
 static struct error *check_together(const struct options *options, const struct given *given)
 {
     const char *verb = option_name(given->verb);
@@ -450,6 +510,8 @@ static struct error *check_together(const struct options *options, const struct 
     if (given->timeout && !installs && options->verb != VERB_UNINSTALL)
         return error_create(ERROR_USAGE, 0, "--timeout is no option of --%s" TRY_HELP, verb);
     struct error *error = check_list(options, given);
+    if (!error)
+        error = check_signal(options, given);
     return error ? error : options_check_install(&options->install);
 }
 
@@ -476,14 +538,16 @@ static struct error *parse(int argc, char **argv, struct options *options)
     opterr = 0;
     optind = 1;
     int code;
-    while ((code = getopt_long(argc, argv, ":o:", long_options, NULL)) != -1) {
+    while ((code = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
         if (code == '?' || code == ':')
             return explain_bad_option(code, optopt, argv);
-        struct error *error =
-            take_option(code == 'o' ? CODE_OUTPUT : code, optarg, options, &given);
+        struct error *error = code < CODE_VERBS ? take_short_option(code, argv, options, &given)
+                                                : take_option(code, optarg, options, &given);
         if (error)
             return error;
     }
+    if (options->signal && !given.timeout)
+        options->install.timeout_us = DEFAULT_WAKE_TIMEOUT_US;
     if (options->verb == VERB_HELP || options->verb == VERB_VERSION)
         return NULL;
     struct error *error = check_together(options, &given);
@@ -569,7 +633,11 @@ void options_print_help(void)
         "  --sigmask SIG,...      signals that the manhole's threads block (all)\n"
         "  --start-timeout SECONDS\n"
         "                         how long its threads may take to start (0.5)\n"
-        "  --timeout SECONDS      give up after this time (5)\n"
+        "  -t, --timeout SECONDS  give up after this time (5)\n"
+        "\n"
+        "A manhole that sleeps (--activate-on, --oneshot-on), as manhole-cli wakes it:\n"
+        "  -s, --signal SIG       send that signal, wait for the socket (-t, 1 second), connect;\n"
+        "                         -USR1 or -1, -USR2 or -2 are short for it\n"
         "\n"
         "Exit status: 0 done, 1 done in part, 2 usage, 3 no such process, 4 not permitted,\n"
         "5 cannot be attached, 6 installed otherwise or not at all, 7 a deadline passed.\n"

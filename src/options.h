@@ -63,6 +63,7 @@ struct options {
     enum verb verb;
     struct dump_options dump;
     struct install_options install;
+    int signal; /* sent to wake the manhole that is there, none is installed; 0: none */
     bool clean; /* --list --clean */
     struct script *scripts;
     size_t script_count;

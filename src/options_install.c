@@ -78,7 +78,7 @@ static bool is_unfit(int signal)
     return signal > SIGSYS && signal < SIGRTMIN;
 }
 
-static struct error *parse_signal(const char *option, const char *text, int *ret)
+struct error *options_take_signal(const char *option, const char *text, int *ret)
 {
     *ret = signal_number(text);
     if (!*ret)
@@ -179,9 +179,9 @@ struct error *options_take_install(enum install_option option, const char *value
         options->no_patch_fork = true;
         return NULL;
     case INSTALL_ACTIVATE_ON:
-        return parse_signal("--activate-on", value, &options->activate_on);
+        return options_take_signal("--activate-on", value, &options->activate_on);
     case INSTALL_ONESHOT_ON:
-        return parse_signal("--oneshot-on", value, &options->oneshot_on);
+        return options_take_signal("--oneshot-on", value, &options->oneshot_on);
     case INSTALL_NO_THREAD:
         options->no_thread = true;
         return NULL;

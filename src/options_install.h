@@ -52,6 +52,9 @@ void options_deinit_install(struct install_options *options);
 struct error *options_take_install(enum install_option option, const char *value,
                                    struct install_options *options) MUST_CHECK;
 
+/* A signal that can open a manhole, by name or number; `option` is for the message. ERROR_USAGE. */
+struct error *options_take_signal(const char *option, const char *text, int *ret) MUST_CHECK;
+
 /* What contradicts each other. ERROR_USAGE. */
 struct error *options_check_install(const struct install_options *options) MUST_CHECK;
 

@@ -32,9 +32,9 @@ static bool parse_distance(const char *text, char sign, int *ret)
 static int real_time_signal(const char *name)
 {
     int distance, number = 0;
-    if (strncmp(name, "RTMIN", 5) == 0 && parse_distance(name + 5, '+', &distance))
+    if (strncasecmp(name, "RTMIN", 5) == 0 && parse_distance(name + 5, '+', &distance))
         number = SIGRTMIN + distance;
-    else if (strncmp(name, "RTMAX", 5) == 0 && parse_distance(name + 5, '-', &distance))
+    else if (strncasecmp(name, "RTMAX", 5) == 0 && parse_distance(name + 5, '-', &distance))
         number = SIGRTMAX - distance;
     return number >= SIGRTMIN && number <= SIGRTMAX ? number : 0;
 }
@@ -43,10 +43,10 @@ int signal_number(const char *name)
 {
     if (*name && name[strspn(name, "0123456789")] == '\0')
         return strlen(name) <= 2 && atoi(name) <= LAST_SIGNAL ? atoi(name) : 0;
-    if (strncmp(name, "SIG", 3) == 0)
+    if (strncasecmp(name, "SIG", 3) == 0)
         name += 3;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(names[i].name, name) == 0)
+        if (strcasecmp(names[i].name, name) == 0)
             return names[i].number;
     return real_time_signal(name);
 }

@@ -23,6 +23,7 @@ _manhole_attach() {
     local verbs='--dump --install --uninstall --check --list --help --version'
     local signals='USR1 USR2 HUP WINCH URG IO PWR'
     local scripts='--eval --file'
+    local wake='-s --signal -t -USR1 -USR2'
     local dump='--format -o --save --load --locals --all-threads-listed --no-inlines --no-source --raw-names
         --max-frames --count --interval --freeze --max-pause'
     local install='--quiet --verbose-destination --replace --socket-path --activate-on --oneshot-on --no-thread
@@ -42,7 +43,7 @@ _manhole_attach() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --activate-on | --oneshot-on)
+    --activate-on | --oneshot-on | --signal | -s)
         mapfile -t COMPREPLY < <(compgen -W "$signals" -- "$current")
         return
         ;;
@@ -55,7 +56,7 @@ _manhole_attach() {
         mapfile -t COMPREPLY < <(compgen -W 'console exec' -- "$current"; compgen -f -- "$current")
         return
         ;;
-    --reinstall-delay | --start-timeout | --local | --eval | --count | --interval | --max-frames | --max-pause | --timeout)
+    --reinstall-delay | --start-timeout | --local | --eval | --count | --interval | --max-frames | --max-pause | --timeout | -t)
         return
         ;;
     esac
@@ -73,8 +74,8 @@ _manhole_attach() {
         --install) word=$install ;;
         --uninstall) word=--timeout ;;
         --list) word='--clean --format' ;;
-        --eval) word="$scripts $install" ;;
-        '') word="$verbs $scripts $install" ;;
+        --eval) word="$scripts $wake $install" ;;
+        '') word="$verbs $scripts $wake $install" ;;
         *) word= ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
