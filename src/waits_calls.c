@@ -1,11 +1,9 @@
-/* What a thread waits for in other calls than futex(2): descriptors, file locks, children. */
+/* What a thread waits for in other calls than futex(2): descriptors, children, time. */
 #include "injector/cleanup.h"
 #include "src/descriptors.h"
 #include "src/waits_private.h"
 
 #include <ctype.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -15,7 +13,7 @@
 /* Of several, no more are shown. */
 #define SHOWN 4
 
-static struct descriptors *descriptors_of(struct search *search)
+struct descriptors *wait_descriptors(struct search *search)
 {
     if (!search->descriptors)
         search->descriptors = descriptors_create(search->report->process);
@@ -27,7 +25,7 @@ static struct descriptors *descriptors_of(struct search *search)
 static void read_descriptor(struct search *search, const uint64_t *arguments, struct wait *wait)
 {
     char words[1024];
-    struct descriptors *descriptors = descriptors_of(search);
+    struct descriptors *descriptors = wait_descriptors(search);
     wait->kind = WAIT_DESCRIPTOR;
     if (descriptors && descriptors_describe(descriptors, (int)arguments[0], words, sizeof(words)))
         wait_add_detail(wait, "%s", words);
@@ -38,7 +36,7 @@ static void read_poll(struct search *search, const uint64_t *arguments, struct w
 {
     struct pollfd fds[SHOWN];
     char words[512];
-    struct descriptors *descriptors = descriptors_of(search);
+    struct descriptors *descriptors = wait_descriptors(search);
     size_t count = arguments[1] < SHOWN ? (size_t)arguments[1] : SHOWN;
     size_t size = count * sizeof(fds[0]);
     wait->kind = WAIT_DESCRIPTOR;
@@ -58,100 +56,6 @@ static void read_select(struct search *search, const uint64_t *arguments, struct
 {
     (void)search, (void)arguments; /* the head of the thread lists them with their links */
     wait->kind = WAIT_DESCRIPTOR;
-}
-
-/* --- File locks. --- */
-
-/* A line of /proc/locks (proc(5)): "1: -> POSIX  ADVISORY  WRITE 4711 08:01:1234 0 EOF". */
-struct lock_line {
-    unsigned long id;
-    bool waits; /* "->": for the one without it of the same id */
-    char type[16];
-    long pid; /* -1: of an open file description; 0: in another pid namespace */
-    uint64_t inode;
-};
-
-static bool parse_lock(const char *line, struct lock_line *ret)
-{
-    int used = 0;
-    *ret = (struct lock_line){0};
-    if (sscanf(line, "%lu:%n", &ret->id, &used) != 1 || !used)
-        return false;
-    line += used + strspn(line + used, " ");
-    ret->waits = strncmp(line, "->", 2) == 0;
-    line += ret->waits ? 2 : 0;
-    return sscanf(line, " %15s %*s %*s %ld %*x:%*x:%" SCNu64, ret->type, &ret->pid, &ret->inode) ==
-           3;
-}
-
-/* Finds the lock that is in the way of one that this process waits for. Waiters follow the holder,
-   with the same id. */
-static bool find_lock(const char *locks, const struct lock_line *wanted, struct lock_line *ret)
-{
-    struct lock_line line, holder = {0};
-    bool known = false;
-    for (const char *text = locks; text && *text; text = strchr(text, '\n')) {
-        text += *text == '\n';
-        if (!parse_lock(text, &line))
-            continue;
-        if (!line.waits) {
-            holder = line;
-            known = true;
-        } else if (known && line.id == holder.id && line.pid == wanted->pid &&
-                   line.inode == wanted->inode && strcmp(line.type, wanted->type) == 0) {
-            *ret = holder;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void set_holder(const struct search *search, const struct lock_line *holder,
-                       struct wait *wait)
-{
-    if (holder->pid <= 0) {
-        wait_add_detail(wait, holder->pid < 0 ? "held by an open file description, whose process "
-                                                "the kernel does not tell"
-                                              : "held by a process in another pid namespace");
-        return;
-    }
-    wait_set_process(search, (pid_t)holder->pid, &wait->owner);
-    if (wait->owner.pid == search->report->process->pid)
-        wait_add_detail(wait, "which is this process itself");
-}
-
-static void read_file_lock(struct search *search, const char *type, int fd, struct wait *wait)
-{
-    char link[512];
-    struct descriptors *descriptors = descriptors_of(search);
-    struct lock_line wanted = {.pid = search->report->process->pid}, holder;
-    wait->kind = WAIT_FILE_LOCK;
-    if (!descriptors)
-        return;
-    if (descriptors_link(descriptors, fd, link, sizeof(link)))
-        wait->place = strdup(link);
-    if (strcmp(type, "OFDLCK") == 0)
-        wanted.pid = -1;
-    snprintf(wanted.type, sizeof(wanted.type), "%s", type);
-    wanted.inode = descriptors_inode(descriptors, fd);
-    if (!search->locks &&
-        process_read_system_file(search->report->process, "locks", &search->locks) < 0)
-        search->locks = NULL;
-    if (wanted.inode && search->locks && find_lock(search->locks, &wanted, &holder))
-        set_holder(search, &holder, wait);
-}
-
-static void read_flock(struct search *search, const uint64_t *arguments, struct wait *wait)
-{
-    read_file_lock(search, "FLOCK", (int)arguments[0], wait);
-}
-
-static void read_fcntl(struct search *search, const uint64_t *arguments, struct wait *wait)
-{
-    if ((int)arguments[1] == F_SETLKW)
-        read_file_lock(search, "POSIX", (int)arguments[0], wait);
-    else if ((int)arguments[1] == F_OFD_SETLKW)
-        read_file_lock(search, "OFDLCK", (int)arguments[0], wait);
 }
 
 /* --- Children. --- */
@@ -256,8 +160,8 @@ static const struct call_kind {
     {"epoll_pwait", read_descriptor},
     {"epoll_pwait2", read_descriptor},
     {"epoll_wait", read_descriptor},
-    {"fcntl", read_fcntl},
-    {"flock", read_flock},
+    {"fcntl", wait_read_fcntl},
+    {"flock", wait_read_flock},
     {"nanosleep", read_sleep},
     {"poll", read_poll},
     {"ppoll", read_poll},

@@ -24,6 +24,7 @@ struct search {
     enum c_library library;
     struct descriptors *descriptors; /* src/descriptors.h; made when first needed */
     char *locks;                     /* /proc/locks, the same */
+    unsigned lock_readings;          /* how often it was read */
 };
 
 /* --- waits.c --- */
@@ -74,6 +75,15 @@ void wait_read_lock(struct search *search, const struct report_thread *thread, b
 /* Reads what a thread waits for in the call of this name, if it is one that waits. */
 void wait_read_call(struct search *search, const struct report_thread *thread, const char *call,
                     struct wait *wait);
+
+/* The target's descriptors, read when first asked for; NULL without memory. */
+struct descriptors *wait_descriptors(struct search *search);
+
+/* --- waits_file_locks.c --- */
+
+/* flock(2), and fcntl(2) if it waits for a lock. */
+void wait_read_flock(struct search *search, const uint64_t *arguments, struct wait *wait);
+void wait_read_fcntl(struct search *search, const uint64_t *arguments, struct wait *wait);
 
 /* --- deadlocks.c --- */
 

@@ -225,19 +225,49 @@ of() {
     waits poll "waits on fd [0-9]+ $connected, fd [0-9]+ $listening"
 }
 
-@test "a file lock that another process holds names it, each time" {
-    start waits_on "$BATS_TEST_TMPDIR"
-    local holder round
-    holder="held by process $(of holder) \"lock holder\""
-    for ((round = 0; round < 10; round++)); do
+# file_locks_told ROUNDS: both waiters of waits_on, which is $pid, are told the holder in each of so many dumps.
+file_locks_told() {
+    local word round told=$'\n'"  waits for a lock of $BATS_TEST_TMPDIR/file held by process $(of holder) \"lock holder\""$'\n'
+    for ((round = 0; round < $1; round++)); do
         dump "$pid"
-        waits flock "waits for a lock of $BATS_TEST_TMPDIR/file $holder"
-        waits record "waits for a lock of $BATS_TEST_TMPDIR/file $holder"
-        assert_line "${holder#held by } holds up 3 threads" # one more waits for its end
+        for word in flock record; do
+            [[ $output =~ \"$word\"\ [^$'\n']*"$told" ]] || fail "round $round, $word: $output"
+        done
     done
+}
+
+@test "a file lock that another process holds names it, a hundred times of a hundred" {
+    start waits_on "$BATS_TEST_TMPDIR"
+    file_locks_told 100
+    assert_line "process $(of holder) \"lock holder\" holds up 3 threads" # one more waits for its end
     run -0 "$ATTACH" --dump --format json "$pid"
     assert_equal "$(python "t['record']['waits_for']['kind'], t['record']['waits_for']['owner'], t['record']['waits_for']['owner_pid']")" \
         "('file-lock', None, $(of holder))"
+}
+
+# on_one_processor COMMAND...: a shell function, of which the processes it starts stay there.
+on_one_processor() {
+    local all
+    all=$(taskset -cp "$BASHPID" | sed 's/.*: //')
+    taskset -cp "${all%%[,-]*}" "$BASHPID"
+    "$@"
+    taskset -cp "$all" "$BASHPID"
+}
+
+@test "nor is it missed among a thousand others that come and go" {
+    # The kernel lists the locks by the processor they were taken on, newest first: those of the noise come before.
+    on_one_processor start waits_on "$BATS_TEST_TMPDIR"
+    local waiting=$pid told=$output_file
+    on_one_processor start lock_noise "$BATS_TEST_TMPDIR"
+    pid=$waiting output_file=$told
+    file_locks_told 40
+}
+
+@test "of a file that several hold parts of, each waiter is told who holds its own" {
+    start file_ranges "$BATS_TEST_TMPDIR"
+    dump "$pid"
+    waits first "waits for a lock of $BATS_TEST_TMPDIR/ranges held by process $(of holder-0) \"file_ranges\""
+    waits second "waits for a lock of $BATS_TEST_TMPDIR/ranges held by process $(of holder-1) \"file_ranges\""
 }
 
 @test "children are told by name and state" {
