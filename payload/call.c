@@ -2,6 +2,7 @@
 #include "payload/console.h"
 #include "payload/locals.h"
 #include "payload/memory.h"
+#include "payload/places.h"
 #include "payload/redirect.h"
 #include "payload/symbols.h"
 #include "payload/sys.h"
@@ -110,7 +111,7 @@ void command_sym(struct request *request, const char *arguments)
     char name[NAME_BYTES], where[512];
     const char *rest = text_number(arguments, &address, &overflow);
     if (rest && !*text_skip_blanks(rest)) {
-        symbols_describe_address(address, where, sizeof(where));
+        places_describe_address(address, where, sizeof(where));
         output_format(request->output, "0x%lx = %s\n", address, where);
         return;
     }
@@ -121,7 +122,7 @@ void command_sym(struct request *request, const char *arguments)
         return;
     }
     if (locals_find(name, &address)) {
-        symbols_describe_address(address, where, sizeof(where));
+        places_describe_address(address, where, sizeof(where));
         output_format(request->output, "%s = 0x%lx, a local: %s\n", name, address, where);
         return;
     }
@@ -318,7 +319,7 @@ static void show_result(struct request *request, uint64_t value, int errnum)
         output_text(output, strlen(text) == sizeof(text) - 1 ? "\"..." : "\"");
     }
     if (value >= LOWEST_POINTER) {
-        symbols_describe_address(value, where, sizeof(where));
+        places_describe_address(value, where, sizeof(where));
         if (!text_begins(where, "0x"))
             output_format(output, " %s", where);
     }

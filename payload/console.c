@@ -1,9 +1,10 @@
 #include "payload/console.h"
 
+#include "payload/dump.h"
 #include "payload/locals.h"
 #include "payload/log.h"
+#include "payload/places.h"
 #include "payload/redirect.h"
-#include "payload/symbols.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 
@@ -33,13 +34,18 @@ static void command_quit(struct request *request, const char *arguments)
 
 static const struct command commands[] = {
     {"help", "[COMMAND]", "what there is, or more about one command", NULL, command_help},
-    {"bt", "[TID]", "the stacks of all threads, or of one, as each thread sees its own",
-     "Each thread is sent a real-time signal and records its stack in the handler, which may end "
-     "a\n"
-     "system call of it with EINTR (epoll_wait does). A thread that blocks the signal, or waits "
-     "for\n"
-     "signals itself, is left alone. 'manhole-attach --dump' looks from outside and disturbs "
-     "none.\n",
+    {"bt", "[TID]", "the stacks of all threads, or of one",
+     "The stack of a thread that sleeps is read without touching it. Where that does not tell all "
+     "(a\n"
+     "thread that runs, a register that the kernel does not show), the thread is sent a real-time\n"
+     "signal and records its stack in the handler. Without TID only threads are asked that this "
+     "does\n"
+     "not disturb: those that compute, and those in a call that goes on after a handler. With TID\n"
+     "it is asked in any case, which may end its call with EINTR (epoll_wait, poll, "
+     "nanosleep...);\n"
+     "one that blocks the signal, or waits for signals itself, never. 'manhole-attach --dump' "
+     "looks\n"
+     "from outside, and disturbs none.\n",
      command_bt},
     {"threads", "", "all threads: id, name, state, and the system call they are in", NULL,
      command_threads},
@@ -152,7 +158,7 @@ void request_explain(struct request *request, enum guard_outcome outcome,
     case GUARD_FAULTED:
         request->result.outcome = MANHOLE_FAULTED;
         request->result.signal = report->signal;
-        symbols_describe_address(report->pc, where, sizeof(where));
+        places_describe_address(report->pc, where, sizeof(where));
         if (report->code > 0 && (report->signal == SIGSEGV || report->signal == SIGBUS))
             request_fail(request, "%s: ended by %s at address 0x%lx, in %s", what,
                          text_signal(report->signal, name), report->address, where);
@@ -193,6 +199,19 @@ static void prompt(struct output *output)
     output_format(output, "%d:%s> ", sys_getpid(), name);
 }
 
+/* Before the banner, as python-manhole does; a client of frames has a better way. */
+static void show_stacks(struct output *output)
+{
+    struct dump dump;
+    int status = dump_make(&dump_for_prompt, NULL, &dump);
+    char name[16];
+    if (status)
+        output_format(output, "no stacks: /proc/self cannot be read here: %s\n",
+                      text_errno(status, name));
+    output_bytes(output, dump.text, dump.size);
+    dump_deinit(&dump);
+}
+
 static void greet(const struct job *job, struct output *output)
 {
     char text[256];
@@ -205,6 +224,7 @@ static void greet(const struct job *job, struct output *output)
         output_frame(output, MANHOLE_HELLO, NULL, 0, text, size);
         return;
     }
+    show_stacks(output);
     output_bytes(output, text, size);
     prompt(output);
     output_flush(output);

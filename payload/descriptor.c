@@ -1,6 +1,17 @@
 #include "payload/descriptor.h"
 
 #include "payload/sys.h"
+#include "payload/text.h"
+
+long descriptor_of_our_own(int fd, const struct stat *status)
+{
+    char path[40];
+    long own = -1;
+    text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (S_ISFIFO(status->st_mode) || S_ISCHR(status->st_mode))
+        own = sys_move_high(sys_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0));
+    return own < 0 ? sys_duplicate_high(fd) : own;
+}
 
 struct descriptor descriptor_take(int fd)
 {

@@ -18,6 +18,15 @@ struct descriptor {
 
 #define DESCRIPTOR_NONE ((struct descriptor){.fd = -1})
 
+/*
+ * Another descriptor for what `fd` (whose status this is) writes to, in a high place,
+ * close-on-exec; or a negated errno. A pipe or terminal may block a writer, and its O_NONBLOCK
+ * belongs to the open file, which the program shares: where the kernel allows it, it is opened
+ * again, non-blocking.
+ */
+struct stat;
+long descriptor_of_our_own(int fd, const struct stat *status);
+
 /* Takes `fd`. */
 struct descriptor descriptor_take(int fd);
 bool descriptor_intact(const struct descriptor *descriptor);

@@ -10,7 +10,6 @@
 #include "payload/options.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
-#include "payload/stacks.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 #include "payload/worker.h"
@@ -168,7 +167,6 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
     worker_join();
     redirect_close();
     locals_close();
-    stacks_release();
     close_all();
     text_copy(message, message_size, "closed");
     return 0;

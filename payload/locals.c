@@ -1,6 +1,7 @@
 #include "payload/locals.h"
 
 #include "payload/manhole.h"
+#include "payload/places.h"
 #include "payload/symbols.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -152,7 +153,7 @@ void command_locals(struct request *request, const char *arguments)
     for (size_t i = 0; i < state.table.count; i++) {
         const struct local *local = &state.table.locals[i];
         char where[512];
-        symbols_describe_address(local->value, where, sizeof(where));
+        places_describe_address(local->value, where, sizeof(where));
         bool named = !text_begins(where, "0x");
         output_format(request->output, "%s = 0x%lx%s%s\n", local->name, local->value,
                       named ? ", " : "", named ? where : "");

@@ -16,17 +16,6 @@ static struct {
     char destination[300];
 } state;
 
-/*
- * Pipes and terminals may block a writer. Their O_NONBLOCK belongs to the open file, which the
- * program shares: so we open the same file again for ourselves.
- */
-static long reopen(int fd)
-{
-    char path[40];
-    text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return sys_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0);
-}
-
 static int open_descriptor(int fd)
 {
     struct stat status;
@@ -34,11 +23,7 @@ static int open_descriptor(int fd)
     if (result < 0)
         return (int)-result;
     state.is_socket = S_ISSOCK(status.st_mode);
-    result = -1;
-    if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))
-        result = sys_move_high(reopen(fd));
-    if (result < 0)
-        result = sys_duplicate_high(fd);
+    result = descriptor_of_our_own(fd, &status);
     if (result < 0)
         return (int)-result;
     state.file = descriptor_take((int)result);

@@ -97,6 +97,15 @@ MANHOLE_API int manhole_check_credentials(int fd);
    waiting. MANHOLE_NOT_INSTALLED. */
 MANHOLE_API int manhole_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Writes the stacks of all threads to a descriptor, as a client of text sees them when it connects;
+ * installed or not. No thread is stopped or signalled: those that sleep, and the calling one, are
+ * shown with their frames. It takes 2 seconds at most to look and 2 to write. ENOMEM; ETIMEDOUT:
+ * the descriptor did not take it all; what write(2) says (EPIPE comes without a SIGPIPE). It needs
+ * 32 KiB of the caller's stack, leaves errno alone, and is not for a signal handler.
+ */
+MANHOLE_API int manhole_dump_stacktraces(int fd);
+
 /* Seconds since the epoch, the clock of the log's lines. */
 MANHOLE_API double manhole_time(void);
 

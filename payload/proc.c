@@ -71,27 +71,59 @@ long proc_read_thread(pid_t tid, const char *what, char *buffer, size_t size)
     return proc_read(path, buffer, size);
 }
 
-bool proc_status_mask(const char *status, const char *name, uint64_t *ret)
+/* What stands behind "Name:" and blanks; NULL: nothing of that name. */
+static const char *find_field(const char *status, const char *name)
 {
     size_t length = strlen(name);
     for (const char *line = status; line; line = text_find(line, '\n')) {
         line += *line == '\n';
-        if (!text_begins(line, name) || line[length] != ':')
-            continue;
-        *ret = 0;
-        for (line += length + 1; *line == '\t' || *line == ' '; line++)
-            ;
-        for (; *line && *line != '\n'; line++)
-            *ret = *ret << 4 | (uint64_t)(*line <= '9' ? *line - '0' : (*line | 0x20) - 'a' + 10);
-        return true;
+        if (text_begins(line, name) && line[length] == ':')
+            return text_skip_blanks(line + length + 1);
     }
-    return false;
+    return NULL;
+}
+
+bool proc_status_mask(const char *status, const char *name, uint64_t *ret)
+{
+    const char *digits = find_field(status, name);
+    if (!digits)
+        return false;
+    *ret = 0;
+    for (; *digits && *digits != '\n'; digits++)
+        *ret = *ret << 4 | (uint64_t)(*digits <= '9' ? *digits - '0' : (*digits | 0x20) - 'a' + 10);
+    return true;
+}
+
+uint64_t proc_status_number(const char *status, const char *name)
+{
+    uint64_t value = 0;
+    bool overflow;
+    const char *digits = find_field(status, name);
+    return digits && text_number(digits, &value, &overflow) ? value : 0;
+}
+
+uint64_t proc_thread_runs(pid_t tid)
+{
+    char text[4096];
+    uint64_t value = 0;
+    bool overflow;
+    if (proc_read_thread(tid, "schedstat", text, sizeof(text)) > 0) {
+        const char *position = text;
+        for (size_t i = 0; i < 3 && position; i++)
+            position = text_number(text_skip_blanks(position), &value, &overflow);
+        if (position && value)
+            return value;
+    }
+    if (proc_read_thread(tid, "status", text, sizeof(text)) <= 0)
+        return 0;
+    return proc_status_number(text, "voluntary_ctxt_switches") +
+           proc_status_number(text, "nonvoluntary_ctxt_switches");
 }
 
 /* "running", "-1 0xSP 0xPC", or "NUMBER 0xARGUMENT... 0xSP 0xPC" (proc(5)). */
 static void parse_call(const char *text, struct proc_thread *ret)
 {
-    uint64_t value;
+    uint64_t value, place[2] = {0, 0};
     bool overflow;
     ret->call = text_begins(text, "running") ? -2 : -3;
     const char *position = text_number(text, &value, &overflow);
@@ -100,6 +132,20 @@ static void parse_call(const char *text, struct proc_thread *ret)
     ret->call = (long)value;
     for (size_t i = 0; ret->call >= 0 && position && i < 6; i++)
         position = text_number(text_skip_blanks(position), &ret->arguments[i], &overflow);
+    for (size_t i = 0; position && i < 2; i++)
+        position = text_number(text_skip_blanks(position), &place[i], &overflow);
+    if (position) {
+        ret->sp = place[0];
+        ret->pc = place[1];
+    }
+}
+
+void proc_look_at_call(pid_t tid, struct proc_thread *ret)
+{
+    char text[512];
+    *ret = (struct proc_thread){.call = -3};
+    if (proc_read_thread(tid, "syscall", text, sizeof(text)) > 0)
+        parse_call(text, ret);
 }
 
 bool proc_look_at_thread(pid_t tid, struct proc_thread *ret)

@@ -27,10 +27,25 @@ struct proc_thread {
     char state;    /* R S D T t Z X, '?' */
     long call;     /* number of the system call it is in; -1: none, -2: it runs, -3: not known */
     uint64_t arguments[6];
+    uintptr_t sp, pc; /* while it sleeps (call >= -1), where; 0: not known */
 };
 
 /* False when the thread is gone. */
 bool proc_look_at_thread(pid_t tid, struct proc_thread *ret);
+
+/* The call, its arguments, sp and pc alone. */
+void proc_look_at_call(pid_t tid, struct proc_thread *ret);
+
+/*
+ * How often the thread was put on a processor: the third field of schedstat
+ * (Documentation/scheduler/sched-stats.rst); where that is not kept, how often it was taken off
+ * one. 0: not known.
+ */
+uint64_t proc_thread_runs(pid_t tid);
+
+/* The value of a line "Name:<tab>value" in the text of a status file as a decimal number; 0 when it
+   is not there. */
+uint64_t proc_status_number(const char *status, const char *name);
 
 /* True for the threads of the manhole itself. */
 bool proc_is_own_thread(pid_t tid);

@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-/* A server that has not upgraded after so many bytes is no manhole. */
-#define GREETING_MAX (64u << 10)
+/* A server that has not upgraded after so many bytes is no manhole. One that took us for a client
+   of text, because we came late, shows the stacks of all threads first. */
+#define GREETING_MAX (4u << 20)
 /* Requests that the server does not take; a stopped target reaches this, never a working one. */
 #define OUTGOING_MAX ((size_t)2 * MANHOLE_FRAME_MAX)
 /* A process that dies closes its sockets shortly before the kernel reports its end. */

@@ -8,6 +8,7 @@
 #define PAYLOAD_ARCH_ARCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -50,5 +51,29 @@ void arch_context_escape(void *context, const struct arch_frame *frame);
 void arch_signal_entry(void);
 /* sa_restorer: rt_sigreturn(2), in the very bytes that unwinders look for. */
 void arch_signal_return(void);
+
+/* --- Registers, by the numbers that unwind tables give them (the ABI's DWARF register mapping). */
+
+#define ARCH_REGISTERS_MAX 34 /* of any architecture */
+extern const unsigned arch_register_count;
+extern const unsigned arch_register_pc; /* in tables: the column of the return address */
+extern const unsigned arch_register_sp;
+extern const uint64_t arch_registers_kept; /* bit n: functions leave register n as it was */
+
+extern const uint8_t arch_call_arguments[6]; /* of a system call, in order */
+
+/* The registers of whoever calls this, as they are when it returns, all that it keeps for its own
+   caller among them; the others stay as they are in `values`. */
+void arch_own_registers(uint64_t values[ARCH_REGISTERS_MAX]);
+
+#define ARCH_CODE_WINDOW 16 /* bytes: no call is longer */
+/* True when the `length` bytes that stop at `end` stop with a call instruction. */
+bool arch_is_call_before(const uint8_t *end, size_t length);
+
+/* A signal handler's way back to the kernel, by its bytes; where the C library has no table for it.
+   The registers of what was interrupted are then at the stack pointer, in so many bytes. */
+bool arch_is_signal_return(const uint8_t *code, size_t length);
+#define ARCH_SIGNAL_CONTEXT_MAX 512
+void arch_signal_registers(const void *context, uint64_t values[ARCH_REGISTERS_MAX]);
 
 #endif

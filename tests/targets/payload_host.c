@@ -273,6 +273,54 @@ static void *hold_loader_lock(void *argument)
     return argument;
 }
 
+/* From here on whoever calls malloc ends the program. */
+static void break_heap(void)
+{
+    char *last = malloc(16);
+    memset(last + 16, 0xff, 1024);
+}
+
+static _Atomic int children_wrong;
+static void *fork_for_ever(void *argument)
+{
+    while (!atomic_load(&released)) {
+        int status = 0;
+        pid_t child = fork();
+        if (!child)
+            _exit(7);
+        if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 7)
+            children_wrong++;
+    }
+    return argument;
+}
+
+/* The stacks into what the words say: a file, a pipe that nobody reads, or one without reader. */
+static void __attribute__((noinline)) dump_stacks(const char *where)
+{
+    int (*dump)(int) = (int (*)(int))dlsym(library, "manhole_dump_stacktraces");
+    int ends[2], status = -1;
+    errno = 77;
+    if (*where == '/') {
+        int file = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        errno = 77;
+        status = dump(file);
+        close(file);
+    } else if (!pipe(ends)) {
+        char bytes[4096] = "";
+        fcntl(ends[1], F_SETFL, O_NONBLOCK);
+        while (!strcmp(where, "full") && write(ends[1], bytes, sizeof(bytes)) > 0)
+            continue;
+        fcntl(ends[1], F_SETFL, 0);
+        if (!strcmp(where, "broken"))
+            close(ends[0]);
+        errno = 77;
+        status = dump(ends[1]);
+        close(ends[1]);
+        close(ends[0]);
+    }
+    printf("stacks %s\n", status ? strerror(status) : "ok");
+}
+
 /* As daemons do: closes all it finds, and then has files of its own under the same numbers. */
 static void close_and_reuse(const char *path)
 {
@@ -359,6 +407,16 @@ static int obey(char *line, const char *path, const char *fallback)
         start_thread(hold_loader_lock);
         usleep(50000);
         printf("loader held\n");
+    } else if (!strcmp(line, "heap")) {
+        break_heap();
+        printf("heap broken\n");
+    } else if (!strcmp(line, "forks")) {
+        start_thread(fork_for_ever);
+        printf("forks\n");
+    } else if (!strcmp(line, "children")) {
+        printf("children wrong %d\n", children_wrong);
+    } else if (!strncmp(line, "stacks ", 7)) {
+        dump_stacks(line + 7);
     } else if (!strncmp(line, "reuse ", 6)) {
         close_and_reuse(line + 6);
         printf("reused\n");

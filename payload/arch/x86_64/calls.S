@@ -146,4 +146,24 @@ arch_signal_return:
     .byte 0x0f, 0x05                               /* syscall */
     .size arch_signal_return, . - arch_signal_return
 
+/* By their numbers in unwind tables: see code.c. */
+    .globl arch_own_registers
+    .hidden arch_own_registers
+    .type arch_own_registers, @function
+arch_own_registers:
+    .cfi_startproc
+    movq %rbx, 24(%rdi)
+    movq %rbp, 48(%rdi)
+    leaq 8(%rsp), %rax
+    movq %rax, 56(%rdi)
+    movq %r12, 96(%rdi)
+    movq %r13, 104(%rdi)
+    movq %r14, 112(%rdi)
+    movq %r15, 120(%rdi)
+    movq (%rsp), %rax
+    movq %rax, 128(%rdi)
+    ret
+    .cfi_endproc
+    .size arch_own_registers, . - arch_own_registers
+
     .section .note.GNU-stack, "", @progbits
