@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "src/message.h"
+#include "src/peer_user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -212,12 +213,14 @@ static struct error *connect_file(struct client *client, int file, deadline_t de
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
     for (;;) {
-        if (connect(client->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        int errnum = peer_user_connect(client->process, client->fd, (struct sockaddr *)&address,
+                                       sizeof(address));
+        if (!errnum)
             return NULL;
-        if (errno == EINTR)
+        if (errnum == EINTR)
             continue;
-        if (errno != EAGAIN)
-            return explain_connect(client->path, &status, errno);
+        if (errnum != EAGAIN)
+            return explain_connect(client->path, &status, errnum);
         if (deadline_passed(deadline))
             return error_create(ERROR_DEADLINE, EAGAIN,
                                 "%s: the manhole does not accept connections: too many wait, or "

@@ -25,7 +25,7 @@ serves() {
     assert_equal "$reply" 'install 2 no such file or directory'
     end_helper
     start_helper preloaded "socket_path=$path"
-    grep -qx "manhole: MANHOLE: $path: cannot make the socket: ENOENT: no manhole is installed" "$out"
+    grep -qx "manhole: MANHOLE: $path: cannot make the socket: ENOENT: no manhole is installed" "$errors"
     tell out alive
     assert_equal "$reply" alive
     end_helper
@@ -305,4 +305,38 @@ as_effective_user() {
     assert_output --regexp '^manhole: permission denied: '
     grep -q "Can't accept client with" "$place/log"
     rm -rf "$place"
+}
+
+@test "a program in a user namespace of its own lets in its own user, root as that one, and no other" {
+    unshare --user --keep-caps true 2>/dev/null || skip "no user namespaces here"
+    need_other_users
+    mkfifo "$BATS_TEST_TMPDIR/go"
+    exec 7<>"$BATS_TEST_TMPDIR/go"
+    start_quietly "$(command -v unshare)" --user --keep-caps sh -c '
+        read line <"$0" && exec setpriv --reuid 0 --regid 0 --clear-groups sleep 1000' "$BATS_TEST_TMPDIR/go"
+    wait_until 20 has_its_own_users
+    echo '0 100000 1000' >"/proc/$pid/gid_map"
+    echo '0 100000 1000' >"/proc/$pid/uid_map"
+    echo go >&7
+    wait_until 20 has_become sleep
+    socket=/tmp/manhole-$pid
+    sockets+=("$socket")
+    run "$ATTACH" --eval 'call getuid' "$pid"
+    assert_success
+    assert_output '= 0 (0x0)'
+    run setpriv --reuid 100000 --regid 100000 --clear-groups socat -t 10 - "UNIX-CONNECT:$socket" <<<exit
+    assert_output --partial goodbye
+    # Those outside are all one user to it, root among them.
+    chmod 666 "$socket"
+    local user
+    for user in 0 1234; do
+        run setpriv --reuid $user --clear-groups socat -t 10 - "UNIX-CONNECT:$socket" </dev/null
+        assert_output 'manhole: permission denied: uid 65534 may not, uid 0 and root may'
+    done
+    run "$ATTACH" --uninstall "$pid"
+    assert_success
+}
+
+has_its_own_users() {
+    [[ $(readlink "/proc/$pid/ns/user") != $(readlink /proc/self/ns/user) ]]
 }
