@@ -2,7 +2,7 @@
 # After `load helpers`: `load helper_program`; in teardown `end_helper`.
 
 # start_helper FORM [NAME=VALUE...]: starts it with a manhole of these options, preloaded or injected, and waits until
-# that is ready. Sets $pid, $out (what the program prints, its answers among it) and $log (what the manhole logs).
+# that is ready. Sets $pid, $out (what the program prints, its answers among it), $errors and $log (what the manhole logs).
 start_helper() {
     local form=$1 options
     shift
@@ -24,13 +24,14 @@ start_helper() {
     fi
 }
 
-# start_obedient COMMAND...: a program that does what `tell` says, and whose output is $out.
+# start_obedient COMMAND...: a program that does what `tell` says, and whose output is $out, and $errors.
 start_obedient() {
     local control=$BATS_TEST_TMPDIR/control
     out=$BATS_TEST_TMPDIR/helper.out
-    rm -f "$control" "$out"
+    errors=$BATS_TEST_TMPDIR/helper.err
+    rm -f "$control" "$out" "$errors"
     mkfifo "$control"
-    "$@" <"$control" >"$out" 2>&1 3>&- 7>&- &
+    "$@" <"$control" >"$out" 2>"$errors" 3>&- 7>&- &
     pid=$!
     started+=("$pid")
     exec 7>"$control"
@@ -45,7 +46,7 @@ as_long_options() {
         case $one in
         thread=0 | patch_fork=0 | redirect_stderr=0) echo "--no-${name//_/-}" ;;
         daemon_connection=1) echo --daemon-connection ;;
-        locals=*) printf '%s\n' --local "${one#*=}" ;;
+        locals=*) for name in $(tr -d "'" <<<"${one#*=}" | tr , ' '); do printf '%s\n' --local "$name"; done ;;
         *) printf '%s\n' "--${name//_/-}" "${one#*=}" ;;
         esac
     done

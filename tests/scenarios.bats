@@ -58,6 +58,7 @@ serves() {
         waits_again "$n"
         say 'call say_out "FOOBAR"' 'call getpid'
         assert_output --partial "$pid:helper> = $pid (0x"
+        assert_output --partial FOOBAR
         wait_until 20 has_said $((said + 1))
         wait_until 20 log_has "$n" 'UID:0 GID:0'
         wait_until 20 log_has "$n" 'Cleaned up.'
@@ -88,6 +89,21 @@ has_said() {
     serves 1
 }
 
+# --- Names. ---
+
+@test "scenario 11: the console has the names it was given" {
+    local form
+    for form in preloaded injected; do
+        start_helper $form "locals='number=4711,advance=next_k1'"
+        say 'call labs number' 'call advance' 'call advance' 'call labs nonumber'
+        assert_output --partial '= 4711 (0x1267)'
+        assert_output --partial '= 4712 (0x1268)'
+        assert_output --partial '= 4713 (0x1269)'
+        assert_output --partial 'nonumber: no such symbol'
+        end_helper
+    done
+}
+
 # --- The socket. ---
 
 @test "scenario 14: the socket is where the program wants it" {
@@ -100,6 +116,39 @@ has_said() {
         "$ATTACH" --uninstall "$pid"
         tell numbers
         is_gone "$socket"
+        end_helper
+    done
+}
+
+# --- What is printed. ---
+
+@test "scenarios 16 to 18: stderr, the stacks and errors reach the client" {
+    local form
+    for form in preloaded injected; do
+        start_helper $form
+        say 'call say_err "STDERR"' bt NO_SUCH_NAME 'call NO_SUCH_NAME'
+        assert_line --regexp '(^|> )STDERR$'
+        assert_output --partial "thread $pid (helper) "
+        assert_line --regexp '^#[0-9]+ +0x[0-9a-f]{16} main\+0x[0-9a-f]+ \(helper\)$'
+        assert_output --partial "no such command: 'NO_SUCH_NAME'"
+        assert_output --partial 'NO_SUCH_NAME: no such symbol'
+        grep -qx STDERR "$errors"
+        end_helper
+    done
+}
+
+@test "scenarios 19 to 21: with stderr left alone, stdout, the stacks and errors reach the client all the same" {
+    local form
+    for form in preloaded injected; do
+        start_helper $form redirect_stderr=0
+        say 'call say_err "STDERR"' 'call say_out "STDOUT"' bt NO_SUCH_NAME 'call NO_SUCH_NAME'
+        assert_line --regexp '(^|> )STDOUT$'
+        refute_output --partial STDERR
+        assert_output --partial "thread $pid (helper) "
+        assert_line --regexp '^#[0-9]+ +0x[0-9a-f]{16} main\+0x[0-9a-f]+ \(helper\)$'
+        assert_output --partial "no such command: 'NO_SUCH_NAME'"
+        assert_output --partial 'NO_SUCH_NAME: no such symbol'
+        grep -qx STDERR "$errors"
         end_helper
     done
 }
@@ -150,6 +199,21 @@ PYTHON
     rm -rf "$place"
 }
 
+# --- Signals. ---
+
+@test "scenario 32: a signal to the thread that accepts does not keep it from serving" {
+    local task round
+    start_helper preloaded
+    waits_again 1
+    for round in {1..20}; do
+        for task in /proc/"$pid"/task/*; do
+            # SIGUSR1 has a handler here; SIGWINCH has none.
+            [[ ${task##*/} == "$pid" ]] || perl -e 'syscall(234, $ARGV[0], $ARGV[1], $_) for 10, 28' "$pid" "${task##*/}"
+        done
+    done
+    serves 2
+}
+
 # --- Installed by the environment. ---
 
 @test "scenario 33: the environment installs it, and a mistake in it costs the program nothing" {
@@ -157,7 +221,7 @@ PYTHON
     serves 1
     end_helper
     start_helper preloaded no_such_option=1
-    run -0 cat "$out"
+    run -0 cat "$errors"
     assert_line --regexp '^manhole: MANHOLE: .*no_such_option.*: no manhole is installed$'
     is_gone "$socket"
     tell numbers
@@ -168,4 +232,55 @@ PYTHON
     LD_PRELOAD=$BUILD/libmanhole.so MANHOLE='' start_quietly "$TARGETS/helper" <"$BATS_TEST_TMPDIR/control"
     sockets+=("/tmp/manhole-$pid")
     wait_until 20 grep -qs "Manhole UDS path: /tmp/manhole-$pid" "$output_file"
+}
+
+# --- The client. ---
+
+@test "scenarios 37 and 38: a pid or a signal that is none is refused, with what is expected" {
+    run "$ATTACH" asdf
+    assert_failure 2
+    assert_output --partial "manhole-attach: 'asdf' is no process id: it is a positive number"
+    run "$ATTACH" --activate-on NOPE 1
+    assert_failure 2
+    assert_output --partial '--activate-on NOPE: no such signal; USR1 and USR2 are usual'
+    run "$ATTACH" --activate-on 12341234 1
+    assert_failure 2
+    assert_output --partial '--activate-on 12341234: no such signal'
+}
+
+@test "scenario 41: the pid alone is enough, and a number comes back" {
+    start_helper preloaded
+    run "$ATTACH" "$pid" <<<'call labs 3579'
+    assert_success
+    assert_output '= 3579 (0xdfb)'
+}
+
+@test "scenario 42: the path of the socket is enough, too" {
+    start_helper preloaded
+    wait_until 20 test -S "$socket"
+    run "$ATTACH" "$socket" <<<'call labs 3579'
+    assert_success
+    assert_output '= 3579 (0xdfb)'
+}
+
+@test "scenario 46: what the program prints while something runs arrives at once, line by line" {
+    local i
+    start_helper preloaded
+    open_session
+    echo 'call sleep 1000' >&8
+    wait_until 20 is_evaluating
+    for i in 0 1 2 3 4; do
+        tell out "line$i"
+        assert_equal "$reply" "line$i"
+        wait_until 20 session_has "line$i"
+    done
+}
+
+# The console's thread is in clock_nanosleep(2).
+is_evaluating() {
+    local task
+    for task in /proc/"$pid"/task/*; do
+        [[ $(cat "$task/comm") == 'mh<'* && $(cat "$task/syscall") == 230\ * ]] && return
+    done
+    return 1
 }
