@@ -13,9 +13,14 @@
 #include "src/verbs.h"
 #include "src/wake.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* How often to see whether a socket has come. */
+#define LOOK_AGAIN_MS 20
 
 /* The manhole of a process, installed if it has none, and connected. */
 static struct error *install_and_connect(struct connection *connection,
@@ -43,12 +48,27 @@ static struct error *wake_and_connect(struct connection *connection, const struc
                           deadline_after_us(CONNECT_TIMEOUT_US), &connection->client);
 }
 
-static struct error *open_console(const struct options *options, struct connection *ret)
+/* A socket given by path may be about to come: of a forked child, say, or after a signal. */
+static struct error *open_when_there(const struct options *options, struct connection *ret)
 {
     const struct target *target = &options->targets[0];
+    deadline_t deadline = deadline_after_us(options->socket_wait_us);
+    for (;;) {
+        struct error *error = connection_open(target, ret);
+        bool may_come = error && target->socket_path &&
+                        (error->errnum == ENOENT || error->errnum == ECONNREFUSED);
+        if (!may_come || deadline_passed(deadline))
+            return error;
+        error_destroy(error);
+        poll(NULL, 0, LOOK_AGAIN_MS);
+    }
+}
+
+static struct error *open_console(const struct options *options, struct connection *ret)
+{
     struct error *error = script_check(options);
     if (!error)
-        error = connection_open(target, ret);
+        error = open_when_there(options, ret);
     if (!error && !ret->client)
         error = options->signal ? wake_and_connect(ret, options)
                                 : install_and_connect(ret, &options->install);

@@ -546,6 +546,7 @@ static struct error *parse(int argc, char **argv, struct options *options)
         if (error)
             return error;
     }
+    options->socket_wait_us = given.timeout ? options->install.timeout_us : 0;
     if (options->signal && !given.timeout)
         options->install.timeout_us = DEFAULT_WAKE_TIMEOUT_US;
     if (options->verb == VERB_HELP || options->verb == VERB_VERSION)

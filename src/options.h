@@ -64,7 +64,8 @@ struct options {
     struct dump_options dump;
     struct install_options install;
     int signal; /* sent to wake the manhole that is there, none is installed; 0: none */
-    bool clean; /* --list --clean */
+    uint64_t socket_wait_us; /* -t: how long to wait for a socket that is given by path; 0: not */
+    bool clean;              /* --list --clean */
     struct script *scripts;
     size_t script_count;
     struct target *targets;

@@ -87,8 +87,12 @@ struct error *wake_manhole(const struct process *process, int signal, uint64_t t
     deadline_t deadline = deadline_after_us(timeout_us);
     while (!error) {
         error = locate_manhole(process, ret);
-        if (!error)
-            error = process_check_alive(process);
+        /* Of one that ends meanwhile anything may be missing: the end is the cause. */
+        struct error *ended = process_check_alive(process);
+        if (ended) {
+            error_destroy(error);
+            return ended;
+        }
         if (error || ret->listening)
             return error;
         if (deadline_passed(deadline))

@@ -367,7 +367,7 @@ call getppid"
     assert_success
     assert_output --regexp '\b1\b'
     run "$ATTACH" --list
-    assert_line --regexp "^ *$pid .* /tmp/manhole-1$"
+    assert_line --regexp "^ *$pid .* /tmp/manhole-1 "
     run "$ATTACH" --uninstall "$pid"
     assert_success
 }

@@ -94,6 +94,30 @@ start_reading() {
     assert_output --partial "= $pid "
 }
 
+@test "a path is waited for as long as -t says, and without it not at all" {
+    local path=$BATS_TEST_TMPDIR/manhole
+    run -3 "$ATTACH" --eval 'call getpid' "$path"
+    local before=$EPOCHREALTIME
+    run -3 "$ATTACH" -t 0.5 --eval 'call getpid' "$path"
+    assert_output --partial "$path: no such socket"
+    ((${EPOCHREALTIME/./} - ${before/./} >= 500000))
+    start_sleeper
+    local target=$pid
+    "$ATTACH" -t 60 --eval 'call getpid' "$path" >"$BATS_TEST_TMPDIR/answer" 2>&1 3>&- &
+    local attach=$!
+    started+=("$attach")
+    wait_until 20 is_polling "$attach"
+    "$ATTACH" --install --socket-path "$path" "$target"
+    wait "$attach"
+    run cat "$BATS_TEST_TMPDIR/answer"
+    assert_output --regexp "^= $target "
+}
+
+# Asleep in poll(2), number 7 (asm/unistd_64.h).
+is_polling() {
+    grep -q '^7 ' "/proc/$1/syscall" 2>/dev/null
+}
+
 # --- Other namespaces. ---
 
 @test "a process of a container is attached by the pid we see, at the path that it sees" {
