@@ -146,7 +146,11 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
         .format = UNW_INFO_FORMAT_REMOTE_TABLE,
         .u.rti = {.segbase = entry.address, .table_len = 1, .table_data = ENTRY_ADDRESS},
     };
+    /* It fetches the address of the personality routine too, out of data that a program may write,
+       and no frame comes of it. */
+    bool live = walk->live;
     int result = dwarf_search_unwind_table(space, ip, &info, ret, need_unwind_info, argument);
+    walk->live = live;
     if (result < 0)
         walk->no_entry = true;
     return result;

@@ -78,6 +78,14 @@ has_run_since() {
     wait_until 20 has_run_since "$pid" "$(ticks "$pid")"
 }
 
+@test "stacks that were copied whole while they stood are not said to be newer" {
+    # Its functions have personality routines, whose addresses stand in memory that may be written.
+    start cxx_workers
+    run -0 "$ATTACH" --dump --freeze --max-pause 5000 "$pid"
+    refute_output --partial 'after the thread went on'
+    assert_line --regexp '^paused [1-9][0-9]* of '
+}
+
 @test "no blocking call returns because of dumps or freezes" {
     start blocking_calls
     for round in {1..10}; do
