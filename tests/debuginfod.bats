@@ -17,12 +17,6 @@ teardown() {
     end_all
 }
 
-# dump_json PID...: the JSON document of a dump in $document, its messages in $stderr.
-dump_json() {
-    run --separate-stderr -0 "$ATTACH" --dump --format json "$@"
-    document=$output
-}
-
 # functions: the names of the first thread's frames, innermost first, in one line; "-": none.
 functions() {
     jq -rs '[.[0].threads[0].frames[] | .function // "-"] | join(" ")' <<<"$document"

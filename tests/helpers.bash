@@ -79,6 +79,12 @@ alive() {
     [[ -e /proc/$1/stat ]] && ! grep -q '^State:[[:space:]]Z' "/proc/$1/status"
 }
 
+# dump_json [OPTIONS...] PID...: the JSON document of a dump in $document, its messages in $stderr.
+dump_json() {
+    run --separate-stderr -0 "$ATTACH" --dump --format json "$@"
+    document=$output
+}
+
 # Programs in namespaces of their own: see there.
 UNSHARED=$TOP/tests/unshared
 

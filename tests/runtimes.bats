@@ -14,14 +14,6 @@ teardown() {
 # On a machine with more to do than it has processors, a thread that computes takes its time to stop.
 patience='--max-pause 5000'
 
-# dump_json PID [OPTIONS...]: the JSON document of a dump in $document.
-dump_json() {
-    local target=$1
-    shift
-    run --separate-stderr -0 "$ATTACH" --dump --format json "$@" "$target"
-    document=$output
-}
-
 # The leader need not have the lowest tid: numbers begin anew.
 leader='.pid as $pid | .threads[] | select(.tid == $pid)'
 

@@ -8,14 +8,6 @@ teardown() {
     end_all
 }
 
-# dump_json PID [OPTIONS...]: the JSON document of a dump in $document.
-dump_json() {
-    local target=$1
-    shift
-    run --separate-stderr -0 "$ATTACH" --dump --format json "$@" "$target"
-    document=$output
-}
-
 # frames: "function file:line inlined" of each frame of the first thread, files without directories.
 frames() {
     jq -r '.threads[0].frames[] |

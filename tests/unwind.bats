@@ -8,14 +8,6 @@ teardown() {
     end_all
 }
 
-# dump_json PID [OPTIONS...]: the JSON document of a dump in $document.
-dump_json() {
-    local target=$1
-    shift
-    run --separate-stderr -0 "$ATTACH" --dump --format json "$@" "$target"
-    document=$output
-}
-
 # functions: the names of the first thread's physical frames, one per line, innermost first; "-": none.
 functions() {
     jq -r '.threads[0].frames[] | select(.inlined | not) | .function // "-"' <<<"$document"
