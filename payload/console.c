@@ -1,6 +1,7 @@
 #include "payload/console.h"
 
 #include "payload/dump.h"
+#include "payload/handler.h"
 #include "payload/locals.h"
 #include "payload/log.h"
 #include "payload/places.h"
@@ -217,10 +218,10 @@ static void greet(const struct job *job, struct output *output)
     char text[256];
     size_t size = banner(text, sizeof(text));
     if (job->kind == JOB_UPGRADE) {
-        output->frames = false;
+        output->form = OUTPUT_TEXT;
         output_text(output, MANHOLE_UPGRADED);
         output_flush(output);
-        output->frames = true;
+        output->form = OUTPUT_FRAMES;
         output_frame(output, MANHOLE_HELLO, NULL, 0, text, size);
         return;
     }
@@ -229,6 +230,13 @@ static void greet(const struct job *job, struct output *output)
     prompt(output);
     output_flush(output);
 }
+
+/* The outcome's name, for clients of blocks. */
+static const char *const blocks[] = {
+    [MANHOLE_DONE] = MANHOLE_BLOCK_OK,         [MANHOLE_FAILED] = MANHOLE_BLOCK_FAILED,
+    [MANHOLE_FAULTED] = MANHOLE_BLOCK_FAULTED, [MANHOLE_INTERRUPTED] = MANHOLE_BLOCK_INTERRUPTED,
+    [MANHOLE_UNKNOWN] = MANHOLE_BLOCK_UNKNOWN,
+};
 
 /* The outcome, however it came about. */
 static void finish(struct request *request)
@@ -239,7 +247,11 @@ static void finish(struct request *request)
         request_fail(request, "interrupted");
     }
     size_t size = strlen(request->text);
-    if (output->frames) {
+    if (output->form == OUTPUT_BLOCKS) {
+        output_block(output, blocks[request->result.outcome], request->text);
+        return;
+    }
+    if (output->form == OUTPUT_FRAMES) {
         output_frame(output, MANHOLE_RESULT, &request->result, sizeof(request->result),
                      request->text, size);
         return;
@@ -258,6 +270,10 @@ static void run_command(struct request *request, const char *line)
     const char *arguments = take_word(text_skip_blanks(line), name, sizeof(name));
     if (!*name)
         return;
+    if (request->output->form == OUTPUT_BLOCKS)
+        log_line("Running: '%s'.", line);
+    if (text_equal(name, "exit()")) /* as python-manhole's users are used to */
+        text_copy(name, sizeof(name), "exit");
     const struct command *command = find_command(name);
     if (command)
         command->run(request, arguments);
@@ -338,7 +354,7 @@ static enum job_result result_of(const struct request *request, const struct out
 enum job_result console_run(const struct job *job)
 {
     struct output output;
-    output_init(&output, &job->socket, job->frames, job->id);
+    output_init(&output, &job->socket, job->form, job->id);
     redirect_say_rest(&output);
     struct request request = {.job = job, .output = &output};
     switch (job->kind) {
@@ -358,6 +374,8 @@ enum job_result console_run(const struct job *job)
     case JOB_REFUSE:
         request_fail(&request, "%.*s", (int)job->size, job->data);
         break;
+    case JOB_HANDLE:
+        return handler_serve(job);
     case JOB_STOP:
         break;
     }

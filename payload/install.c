@@ -3,6 +3,7 @@
 
 #include "payload/endpoint.h"
 #include "payload/guard.h"
+#include "payload/handler.h"
 #include "payload/listener.h"
 #include "payload/locals.h"
 #include "payload/lock.h"
@@ -128,10 +129,7 @@ static void forget_parents(void)
 /* Options whose rooms are being built. */
 static int refuse_what_is_to_come(const struct manhole_options *options)
 {
-    bool known =
-        !options->activate_on && !options->oneshot_on && options->thread &&
-        (!options->connection_handler[0] || text_equal(options->connection_handler, "console"));
-    if (known)
+    if (!options->activate_on && !options->oneshot_on && options->thread)
         return 0;
     text_copy(state.message, sizeof(state.message), "an option that is not there yet");
     return ENOTSUP;
@@ -142,8 +140,11 @@ static int install(const struct manhole_options *options, char *message, size_t 
     redirect_configure(options->redirect_stderr);
     int status = locals_open(options->locals, message, message_size);
     if (!status)
+        status = handler_open(options->connection_handler, message, message_size);
+    if (!status)
         status = open_all(options, message, message_size);
     if (status) {
+        handler_close();
         locals_close();
         return status;
     }
@@ -166,6 +167,7 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
     listener_join();
     worker_join();
     redirect_close();
+    handler_close();
     locals_close();
     close_all();
     text_copy(message, message_size, "closed");

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-void output_init(struct output *output, const struct descriptor *socket, bool frames, uint32_t id)
+void output_init(struct output *output, const struct descriptor *socket, enum output_form form,
+                 uint32_t id)
 {
     output->socket = *socket;
-    output->frames = frames;
+    output->form = form;
     output->id = id;
     output->dead = output->stalled = false;
     output->used = 0;
@@ -59,8 +60,10 @@ void output_raw(struct output *output, const void *data, size_t size)
 
 size_t output_head(const struct output *output, size_t size, char head[OUTPUT_HEAD_BYTES])
 {
-    if (!output->frames)
+    if (output->form == OUTPUT_TEXT)
         return 0;
+    if (output->form == OUTPUT_BLOCKS)
+        return text_format(head, OUTPUT_HEAD_BYTES, MANHOLE_BLOCK_OUTPUT " %zu\n", size);
     struct manhole_frame header = {(uint32_t)size, MANHOLE_OUTPUT, output->id};
     memcpy(head, &header, sizeof(header));
     return sizeof(header);
@@ -74,6 +77,15 @@ void output_flush(struct output *output)
     send_all(output, head, output_head(output, output->used, head));
     send_all(output, output->buffer, output->used);
     output->used = 0;
+}
+
+void output_block(struct output *output, const char *word, const char *text)
+{
+    char head[OUTPUT_HEAD_BYTES];
+    size_t size = strlen(text);
+    output_flush(output);
+    send_all(output, head, text_format(head, sizeof(head), "%s %zu\n", word, size));
+    send_all(output, text, size);
 }
 
 void output_bytes(struct output *output, const void *data, size_t size)

@@ -9,6 +9,12 @@
  * and from then on both sides send frames only. A server that is busy, in either mode, sends a line
  * that begins with MANHOLE_BUSY and closes. A refused peer gets a line that begins with
  * MANHOLE_REFUSED.
+ *
+ * A manhole whose connection_handler is "exec" says neither banner nor prompt to clients of text.
+ * Each line is a command; its answer is blocks: a line of a word and a number N, and N bytes. Any
+ * number of MANHOLE_BLOCK_OUTPUT, as the command prints, and one block of another word at the end,
+ * with a line of text (without newline) that says why it is not MANHOLE_BLOCK_OK. The session ends
+ * with a MANHOLE_BLOCK_BYE.
  */
 #ifndef MANHOLE_PROTOCOL_H
 #define MANHOLE_PROTOCOL_H
@@ -20,6 +26,14 @@
 #define MANHOLE_BUSY "manhole: busy"
 #define MANHOLE_REFUSED "manhole: permission denied"
 #define MANHOLE_GREETING_MS 100
+
+#define MANHOLE_BLOCK_OUTPUT "output"
+#define MANHOLE_BLOCK_OK "ok"
+#define MANHOLE_BLOCK_FAILED "failed"
+#define MANHOLE_BLOCK_FAULTED "faulted"
+#define MANHOLE_BLOCK_INTERRUPTED "interrupted"
+#define MANHOLE_BLOCK_UNKNOWN "unknown"
+#define MANHOLE_BLOCK_BYE "bye"
 
 /* Frames: this header in host byte order (both ends are one machine), then `length` bytes. */
 struct manhole_frame {

@@ -9,7 +9,7 @@
 
 void relay_begin(struct relay *relay, const struct output *output)
 {
-    output_init(&relay->to, &output->socket, output->frames, output->id);
+    output_init(&relay->to, &output->socket, output->form, output->id);
     relay->dead = output->dead;
     relay->open_line = false;
     relay->dropped = 0;
@@ -93,10 +93,10 @@ void relay_add(struct relay *relay, const char *data, size_t size)
 {
     if (relay->dead || !size)
         return;
-    if (relay->to.frames)
-        add_piece(relay, data, size, size);
-    else
+    if (relay->to.form == OUTPUT_TEXT)
         add_as_text(relay, data, size);
+    else
+        add_piece(relay, data, size, size);
 }
 
 struct pollfd relay_events(const struct relay *relay)

@@ -1,5 +1,6 @@
 #include "payload/session.h"
 
+#include "payload/handler.h"
 #include "payload/log.h"
 #include "payload/memory.h"
 #include "payload/protocol.h"
@@ -25,6 +26,14 @@ enum mode {
     MODE_GREETING, /* nothing heard yet, nothing said */
     MODE_TEXT,
     MODE_FRAMES,
+    MODE_EXEC,
+    MODE_FUNCTION, /* nothing of what he says is for us */
+};
+
+static const enum output_form forms[] = {
+    [MODE_FRAMES] = OUTPUT_FRAMES,
+    [MODE_EXEC] = OUTPUT_BLOCKS,
+    [MODE_FUNCTION] = OUTPUT_TEXT,
 };
 
 static struct {
@@ -64,6 +73,29 @@ bool session_ends_soon(void)
     return session_active() && state.ending && sys_now_ms() < state.hang_up_at;
 }
 
+static void give(enum job_kind kind, uint32_t id, const char *data, size_t size)
+{
+    struct job job = {
+        .kind = kind,
+        .socket = state.socket,
+        .form = forms[state.mode],
+        .id = id,
+        .data = data,
+        .size = size,
+        .client = state.peer.pid,
+        .arena = &state.arena,
+    };
+    state.interrupting = false;
+    state.job_id = id;
+    worker_give(&job);
+}
+
+static const enum mode first_modes[] = {
+    [HANDLER_CONSOLE] = MODE_GREETING,
+    [HANDLER_EXEC] = MODE_EXEC,
+    [HANDLER_FUNCTION] = MODE_FUNCTION,
+};
+
 bool session_begin(int fd, const struct ucred *peer)
 {
     memset(&state, 0, sizeof(state));
@@ -76,9 +108,11 @@ bool session_begin(int fd, const struct ucred *peer)
     state.socket = descriptor_take(fd);
     state.peer = *peer;
     atomic_store(&client, peer->pid);
-    state.mode = MODE_GREETING;
+    state.mode = first_modes[handler_kind()];
     state.may_upgrade = true;
     state.greeting_until = sys_now_ms() + MANHOLE_GREETING_MS;
+    if (state.mode == MODE_FUNCTION)
+        give(JOB_HANDLE, 0, NULL, 0);
     return true;
 }
 
@@ -115,7 +149,11 @@ static void say_goodbye(void)
         memcpy(text, &header, sizeof(header));
         text_copy(text + sizeof(header), sizeof(text) - sizeof(header), why);
         sys_send(state.socket.fd, text, sizeof(header) + header.length);
-    } else if (*why) {
+    } else if (state.mode == MODE_EXEC) {
+        size_t size =
+            text_format(text, sizeof(text), MANHOLE_BLOCK_BYE " %zu\n%s", strlen(why), why);
+        sys_send(state.socket.fd, text, size);
+    } else if (*why && state.mode != MODE_FUNCTION) {
         size_t size = text_format(text, sizeof(text), "%s\n", why);
         sys_send(state.socket.fd, text, size);
     }
@@ -123,6 +161,8 @@ static void say_goodbye(void)
 
 static void close_session(void)
 {
+    if (state.mode == MODE_EXEC)
+        log_line("Exiting exec loop.");
     if (!state.gone && descriptor_intact(&state.socket))
         say_goodbye();
     hang_up(); /* not close alone: a child that the program forked may hold the descriptor too */
@@ -184,23 +224,6 @@ static void receive(void)
         else if (got != -EINTR)
             hang_up();
     }
-}
-
-static void give(enum job_kind kind, uint32_t id, const char *data, size_t size)
-{
-    struct job job = {
-        .kind = kind,
-        .socket = state.socket,
-        .frames = state.mode == MODE_FRAMES,
-        .id = id,
-        .data = data,
-        .size = size,
-        .client = state.peer.pid,
-        .arena = &state.arena,
-    };
-    state.interrupting = false;
-    state.job_id = id;
-    worker_give(&job);
 }
 
 /* The upgrade line, whole: then it is taken. `maybe` is set when it may still become one. */
@@ -364,7 +387,9 @@ static void bury_worker(void)
     }
     static const char complaint[] =
         "the function ended its thread (pthread_exit); another has taken its place";
-    if (!state.ending)
+    if (state.mode == MODE_FUNCTION)
+        session_end(NULL);
+    else if (!state.ending)
         give(JOB_REFUSE, state.job_id, complaint, sizeof(complaint) - 1);
 }
 
@@ -377,6 +402,8 @@ static void take_result(void)
         state.bye_id = state.job_id;
         session_end("goodbye");
     }
+    if (result == JOB_SERVED)
+        session_end(NULL);
     if (result == JOB_STALLED)
         log_line("the client does not read: dropped");
     if (result == JOB_LOST || result == JOB_STALLED)
@@ -391,7 +418,7 @@ static void start_next(void)
         before = state.size - state.start;
         if (state.mode == MODE_GREETING)
             greet();
-        else if (state.mode == MODE_TEXT)
+        else if (state.mode == MODE_TEXT || state.mode == MODE_EXEC)
             next_line();
         else
             next_frame();
@@ -406,7 +433,7 @@ struct pollfd session_events(void)
     events.fd = state.socket.fd; /* POLLHUP comes in any case */
     bool room = state.size < state.capacity ||
                 (!worker_busy() && (state.start || state.capacity < INPUT_MAX_BYTES));
-    if (!state.half_closed && room)
+    if (!state.half_closed && room && state.mode != MODE_FUNCTION)
         events.events = POLLIN;
     return events;
 }

@@ -7,6 +7,7 @@
 
 #include "payload/descriptor.h"
 #include "payload/memory.h"
+#include "payload/output.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ enum job_kind {
     JOB_RUN,      /* a command line */
     JOB_READ,     /* a struct manhole_range */
     JOB_COMPLETE, /* a partial line */
+    JOB_HANDLE,   /* the client as a whole: a function of the user's serves him */
     JOB_REFUSE,   /* something wrong with the request: `data` says what */
     JOB_STOP,     /* the worker ends */
 };
@@ -26,7 +28,7 @@ enum job_kind {
 struct job {
     enum job_kind kind;
     struct descriptor socket;
-    bool frames;
+    enum output_form form;
     uint32_t id;
     const char *data; /* not terminated; must stay until the job is done */
     size_t size;
@@ -37,6 +39,7 @@ struct job {
 enum job_result {
     JOB_DONE,
     JOB_QUIT,    /* the client wants to leave */
+    JOB_SERVED,  /* nothing more is to be said to the client */
     JOB_LOST,    /* the client is gone */
     JOB_STALLED, /* the client does not read */
     JOB_DIED,    /* the worker ended with it (pthread_exit): it must be buried */
