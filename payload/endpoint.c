@@ -6,8 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-/* Clients that come at once; the listener takes them at once too. */
-#define BACKLOG 128
+#define BACKLOG 16
 
 static int explain(int errnum, const char *path, const char *what, char *message, size_t size)
 {

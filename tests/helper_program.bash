@@ -83,7 +83,7 @@ open_session() {
     session=$BATS_TEST_TMPDIR/session
     rm -f "$in" "$session"
     mkfifo "$in"
-    socat -t 50 - "UNIX-CONNECT:$socket" <"$in" >"$session" 3>&- 7>&- 8>&- &
+    socat -t 2 - "UNIX-CONNECT:$socket" <"$in" >"$session" 3>&- 7>&- 8>&- &
     client=$!
     started+=("$client")
     exec 8>"$in"

@@ -1,4 +1,15 @@
-# The scenarios of python-manhole's own tests, by their numbers, against a program that is not Python.
+# The scenarios of python-manhole's own tests, by their numbers, against a program that is not Python: preloaded, and the
+# telling ones injected as well. Those that another suite has:
+#
+#   5                  handlers.bats: exec gives each line one framed answer, and neither banner nor prompt
+#   5                  handlers.bats: 200 clients of exec one after the other
+#   6                  handlers.bats: a function of a shared object serves the client, again and again, and leaves nothing
+#   29                 options.bats: options that contradict each other are refused
+#   39                 options.bats: the help fits a screen, names every option, and goes to standard output
+#   40                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
+#   43                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
+#   44                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
+#   45                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
 
 setup() {
     load helpers
@@ -57,6 +68,8 @@ serves() {
         said=$(grep -cx FOOBAR "$out" || true)
         waits_again "$n"
         say 'call say_out "FOOBAR"' 'call getpid'
+        assert_line "######### ProcessID=$pid, ThreadID=$pid #########"
+        assert_line --regexp '^#[0-9]+ +0x[0-9a-f]{16} main\+0x[0-9a-f]+ \(helper\)$'
         assert_output --partial "$pid:helper> = $pid (0x"
         assert_output --partial FOOBAR
         wait_until 20 has_said $((said + 1))
@@ -71,7 +84,7 @@ has_said() {
     (($(grep -cx FOOBAR "$out") >= $1))
 }
 
-@test "scenario 4: twenty sessions one after another: banner, prompt, print, leave" {
+@test "scenario 4: twenty sessions one after another: stacks, prompt, print, leave" {
     local form
     for form in preloaded injected; do
         start_helper $form
@@ -154,6 +167,27 @@ has_said() {
 }
 
 # --- Leaving. ---
+
+@test "scenario 15: with a path of its own a session goes on through a fork, and the child has no manhole" {
+    local child
+    start_helper preloaded "socket_path=$BATS_TEST_TMPDIR/my.socket"
+    socket=$BATS_TEST_TMPDIR/my.socket
+    open_session
+    echo 'call say_out "BEFORE FORK"' >&8
+    wait_until 20 session_has 'BEFORE FORK'
+    tell fork
+    child=${reply#child }
+    started+=("$child")
+    echo 'call say_out "AFTER FORK"' >&8
+    wait_until 20 session_has 'AFTER FORK'
+    is_gone "/tmp/manhole-$child"
+    echo exit >&8
+    wait "$client"
+    alive "$child"
+    end "$child"
+    [[ -S $socket ]]
+    serves 1 1
+}
 
 @test "scenario 22: a client that half-closes, then closes, leaves everything clean" {
     local form

@@ -73,3 +73,18 @@ sources() {
     run git grep -nIE '[[:blank:]]+$|'$'\r''$' -- ':!LICENSE'
     assert_failure 1
 }
+
+# named_tests FILE...: the rows of the tables at the top of suites: key, suite, title (or "-" and a reason).
+named_tests() {
+    sed -nE 's/^#   ([^ ]+) +(- .*|([a-z_]+\.bats): (.*))$/\1\t\3\t\4/p' "$@"
+}
+
+@test "every test that the tables of other suites name exists" {
+    local key suite title count=0
+    while IFS=$'\t' read -r key suite title; do
+        [[ -n $suite ]] || continue
+        count=$((count + 1))
+        grep -qxF "@test \"$title\" {" "tests/$suite" || fail "$key: $suite has no test \"$title\""
+    done < <(named_tests tests/scenarios.bats tests/defects.bats)
+    assert [ "$count" -ge 60 ]
+}
