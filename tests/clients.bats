@@ -37,12 +37,13 @@ start_reading() {
 
 # --- Other clients. ---
 
-@test "nc -U is a client: banner, prompt, answers, and the end" {
+@test "nc -U is a client: stacks, banner, prompt, answers, and the end" {
     start_sleeper
     local path
     path=$("$ATTACH" --install "$pid")
     run -0 timeout 20 nc -N -U "$path" <<<"call getpid"
-    assert_line --index 0 --partial "process $pid (sleep)"
+    assert_line --index 0 --partial "ProcessID=$pid"
+    assert_line --partial "process $pid (sleep)"
     assert_output --regexp "$pid:sleep> = $pid "
     run -0 timeout 20 nc -U "$path" <<<$'call getppid\nquit'
     assert_output --partial "= $$ "
@@ -144,6 +145,7 @@ is_polling() {
 @test "a service with a private /tmp is attached by pid, and its socket is there alone" {
     start_quietly "$UNSHARED" --mount sh -c 'mount -t tmpfs tmpfs /tmp && exec sleep 1000'
     wait_until 20 is_sleep "$pid"
+    rm -f "/tmp/manhole-$pid"
     run -0 --separate-stderr "$ATTACH" --eval 'call getpid' "$pid"
     assert_output --regexp "^= $pid "
     assert_equal "$stderr" ''
@@ -157,6 +159,7 @@ is_polling() {
     start_quietly "$UNSHARED" --mount sh -c 'mount -t tmpfs tmpfs /tmp && exec sleep 1000'
     wait_until 20 is_sleep "$pid"
     local target=$pid
+    rm -f "/tmp/manhole-$target"
     start_quietly "$(command -v nc)" -lkU "/tmp/manhole-$target"
     wait_until 20 test -S "/tmp/manhole-$target"
     run -0 "$ATTACH" --eval 'call getpid' "$target"
@@ -169,6 +172,8 @@ is_polling() {
 # start_opening [ARGUMENT]: a program whose manhole opens on SIGUSR2; sets $pid.
 start_opening() {
     start opens_on_signal "$BUILD/libmanhole.so" "$@"
+    # Of an earlier process with this pid, perhaps.
+    rm -f "/tmp/manhole-$pid"
 }
 
 # start_deaf: the same, but it blocks the signal until "go" is written to descriptor 4.
