@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define BACKLOG 16
+/* Clients that come at once; the listener takes them at once too. */
+#define BACKLOG 128
 
 static int explain(int errnum, const char *path, const char *what, char *message, size_t size)
 {

@@ -9,6 +9,7 @@
 #include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/options.h"
+#include "payload/queue.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
 #include "payload/sys.h"
@@ -121,6 +122,7 @@ static void forget_parents(void)
     listener_forget();
     worker_forget();
     session_forget();
+    queue_forget();
     redirect_forget();
     guard_bury();
     close_all();

@@ -5,12 +5,14 @@
 #include "payload/log.h"
 #include "payload/manhole.h"
 #include "payload/protocol.h"
+#include "payload/queue.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
 #include "payload/stacks.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 #include "payload/thread.h"
+#include "payload/turn_away.h"
 #include "payload/worker.h"
 
 #include <stdatomic.h>
@@ -24,6 +26,8 @@
 #define STOP_ANSWER_MS 1500
 /* Clients that are answered in one go, so that the one who is served has his turn. */
 #define ACCEPT_MAX 16
+/* What is always waited for: to be woken, clients, the session. */
+#define FIXED_FDS 3
 
 static struct {
     struct thread thread;
@@ -38,43 +42,72 @@ static struct {
 
 /* --- Clients. --- */
 
-static void turn_away(int fd, const char *line)
+/* Why a client cannot be served now, without newline. */
+static void say_busy(char *line, size_t size)
 {
-    char ignored[256];
-    sys_send(fd, line, strlen(line)); /* it fits into an empty buffer, or nobody is there */
-    /* What it has sent is taken: closing with unread data would reset the connection under it. */
-    while (sys_recv(fd, ignored, sizeof(ignored)) > 0)
-        ;
-    sys_close(fd);
+    if (session_client())
+        text_format(line, size, MANHOLE_BUSY ": held by pid %d", session_client());
+    else
+        text_format(line, size,
+                    MANHOLE_BUSY ": what the last client ran has not ended yet (thread %d)",
+                    worker_tid());
+}
+
+static void refuse(int fd, const struct ucred *peer)
+{
+    char line[160];
+    struct descriptor socket = descriptor_take(fd);
+    if (turn_away_is_logged())
+        log_line("Can't accept client with PID:%d UID:%u GID:%u. It doesn't match the current "
+                 "EUID:%u or ROOT.",
+                 peer->pid, peer->uid, peer->gid, sys_geteuid());
+    text_format(line, sizeof(line), MANHOLE_REFUSED ": uid %u may not, uid %u and root may\n",
+                peer->uid, sys_geteuid());
+    turn_away(&socket, line);
+}
+
+static void make_wait(int fd, const struct ucred *peer)
+{
+    char busy[128], line[160];
+    if (queue_add(fd, peer))
+        return;
+    struct descriptor socket = descriptor_take(fd);
+    if (turn_away_is_logged())
+        log_line("no room for client with PID:%d: too many wait", peer->pid);
+    say_busy(busy, sizeof(busy));
+    text_format(line, sizeof(line), "%s, and no more may wait\n", busy);
+    turn_away(&socket, line);
+}
+
+static void serve(int fd, const struct ucred *peer)
+{
+    log_line("Accepted connection on fd:%d from PID:%d UID:%u GID:%u", fd, peer->pid, peer->uid,
+             peer->gid);
+    if (!session_begin(fd, peer))
+        log_line("no memory for a session: connection closed");
 }
 
 static void welcome(int fd)
 {
     struct ucred peer = {0};
-    char line[160];
-    if (manhole_get_peercred(fd, &peer) != 0 || !credentials_suffice(&peer)) {
-        log_line("Can't accept client with PID:%d UID:%u GID:%u. It doesn't match the current "
-                 "EUID:%u or ROOT.",
-                 peer.pid, peer.uid, peer.gid, sys_geteuid());
-        text_format(line, sizeof(line), MANHOLE_REFUSED ": uid %u may not, uid %u and root may\n",
-                    peer.uid, sys_geteuid());
-        turn_away(fd, line);
-        return;
-    }
-    if (session_active()) {
-        if (session_client())
-            text_format(line, sizeof(line), MANHOLE_BUSY ": held by pid %d\n", session_client());
-        else
-            text_format(line, sizeof(line),
-                        MANHOLE_BUSY ": what the last client ran has not ended yet (thread %d)\n",
-                        worker_tid());
-        turn_away(fd, line);
-        return;
-    }
-    log_line("Accepted connection on fd:%d from PID:%d UID:%u GID:%u", fd, peer.pid, peer.uid,
-             peer.gid);
-    if (!session_begin(fd, &peer))
-        log_line("no memory for a session: connection closed");
+    if (manhole_get_peercred(fd, &peer) != 0 || !credentials_suffice(&peer))
+        refuse(fd, &peer);
+    else if (session_active())
+        make_wait(fd, &peer);
+    else
+        serve(fd, &peer);
+}
+
+/* Those who wait: who has left is forgotten, who is new is told, who is next is served. */
+static void step_queue(const struct pollfd *fds, size_t count)
+{
+    char busy[128];
+    int fd;
+    struct ucred peer;
+    say_busy(busy, sizeof(busy));
+    queue_step(fds, count, busy);
+    if (!session_active() && queue_take(&fd, &peer))
+        serve(fd, &peer);
 }
 
 static void accept_clients(void)
@@ -113,6 +146,7 @@ static bool stop_step(void)
 {
     if (!atomic_load(&state.stop))
         return false;
+    queue_close("manhole: it is being closed\n");
     if (session_active())
         session_end("the manhole is being closed");
     session_step(0);
@@ -174,14 +208,15 @@ static void listen_loop(void *argument)
     for (;;) {
         bool was_active = session_active();
         bool accepts = !state.accept_again_at && !session_ends_soon();
-        struct pollfd fds[3 + REDIRECT_EVENTS] = {
+        struct pollfd fds[FIXED_FDS + REDIRECT_EVENTS + QUEUE_MAX] = {
             {.fd = state.wake->fd, .events = POLLIN},
             {.fd = accepts ? state.listening->fd : -1, .events = POLLIN},
             session_events(),
         };
-        unsigned count = 3 + redirect_events(fds + 3);
-        /* EINVAL: RLIMIT_NOFILE is below 3. */
-        if (sys_poll(fds, count, next_timeout()) == -EINVAL)
+        struct pollfd *of_queue = fds + FIXED_FDS + redirect_events(fds + FIXED_FDS);
+        size_t waiting = queue_events(of_queue);
+        /* EINVAL: RLIMIT_NOFILE is below their number. */
+        if (sys_poll(fds, (unsigned)(of_queue + waiting - fds), next_timeout()) == -EINVAL)
             sys_sleep_ms(BACK_OFF_MS);
         if ((fds[0].revents || fds[1].revents) && lost()) {
             wait_for_stop();
@@ -198,6 +233,7 @@ static void listen_loop(void *argument)
             log_line("Waiting for new connection (in pid:%d) ...", sys_getpid());
         if (stop_step())
             return;
+        step_queue(of_queue, waiting);
         if (fds[1].revents && !session_ends_soon())
             accept_clients();
     }

@@ -6,8 +6,9 @@
  *
  * A client whose first line is MANHOLE_UPGRADE speaks frames: the server answers with the line
  * MANHOLE_UPGRADED (everything before it is to be thrown away by the client: it may be a banner),
- * and from then on both sides send frames only. A server that is busy, in either mode, sends a line
- * that begins with MANHOLE_BUSY and closes. A refused peer gets a line that begins with
+ * and from then on both sides send frames only. A server that is busy sends a line that begins with
+ * MANHOLE_BUSY. It then closes, unless it took the client for one of text: that one waits in a
+ * queue, and is served when its turn comes. A refused peer gets a line that begins with
  * MANHOLE_REFUSED.
  *
  * A manhole whose connection_handler is "exec" says neither banner nor prompt to clients of text.
