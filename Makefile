@@ -33,7 +33,7 @@ PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
 	clang clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
-	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium
+	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 
@@ -49,7 +49,7 @@ LDFLAGS += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 TARGET_FLAGS := -I. -O1 -g -Wall -Wextra
 LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma -ledit -ljson-c -liberty
 
-sources = $(wildcard $(1)/*.c $(1)/arch/$(ARCH)/*.c)
+sources = $(wildcard $(1)/*.c $(1)/crepl/*.c $(1)/arch/$(ARCH)/*.c)
 assembly = $(wildcard $(1)/arch/$(ARCH)/*.S)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1))) \
 	$(patsubst %.S,$(BUILD)/%.o,$(call assembly,$(1)))
@@ -176,7 +176,7 @@ bench:
 
 # --- Form. ---
 
-C_FILES = $(wildcard src/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
+C_FILES = $(wildcard src/*.[ch] src/crepl/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
 	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc \
 	tests/targets/*.h tests/targets/*/*.[ch])
 LINTED_FILES = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
