@@ -85,6 +85,11 @@ void lines_close(struct lines *lines)
     free(lines);
 }
 
+Dwarf *lines_dwarf(struct lines *lines)
+{
+    return lines->dwarf;
+}
+
 /* Adds all address ranges of a DIE under its offset. */
 static bool add_ranges(struct ranges *ranges, Dwarf_Die *die)
 {

@@ -19,6 +19,9 @@ struct lines;
 struct lines *lines_open(struct module *module);
 void lines_close(struct lines *lines);
 
+/* The debug information itself, owned by `lines`; its addresses are those in the file. */
+Dwarf *lines_dwarf(struct lines *lines);
+
 /* One function at an address. Strings belong to `lines`. */
 struct source_frame {
     const char *name; /* raw: the linkage name, where there is one; NULL: unknown */

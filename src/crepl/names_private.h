@@ -1,0 +1,37 @@
+/* What names.c and name_choice.c share. Nobody else includes this. */
+#ifndef SRC_CREPL_NAMES_PRIVATE_H
+#define SRC_CREPL_NAMES_PRIVATE_H
+
+#include "src/crepl/names.h"
+
+#define SCOPES_MAX 16
+
+/* A wanted name, taken apart. */
+struct name_query {
+    char *copy; /* what the strings stand in */
+    const char *name;
+    const char *file;               /* or NULL */
+    const char *scopes[SCOPES_MAX]; /* outermost first */
+    size_t scope_count;
+    bool tag, type_place;
+};
+
+bool name_query_init(struct name_query *query, const struct wanted *wanted);
+void name_query_deinit(struct name_query *query);
+
+/*
+ * What the query means in one module. A function or variable that is only declared there is found
+ * with ADDRESS_NONE and *declared set.
+ */
+enum named_result name_choose(struct module *module, struct name_index *index,
+                              const struct name_query *query, struct named *ret, bool *declared,
+                              char **why);
+
+/* From the copy that the compiler made to the function as it was written: that one has the
+   parameters. */
+Dwarf_Die name_written_function(Dwarf_Die *die);
+
+/* The linkage name of a DIE, or its name. */
+const char *name_linkage(Dwarf_Die *die);
+
+#endif
