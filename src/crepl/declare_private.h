@@ -1,0 +1,94 @@
+/* What declare.c, declare_types.c and declare_layout.c share. Nobody else includes this. */
+#ifndef SRC_CREPL_DECLARE_PRIVATE_H
+#define SRC_CREPL_DECLARE_PRIVATE_H
+
+#include "src/crepl/declare.h"
+#include "src/crepl/tokens.h"
+
+#include <stdio.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+enum written {
+    WRITTEN_NAME,  /* "struct item;" */
+    WRITTEN_BEGUN, /* its members are being written */
+    WRITTEN_ALL,
+};
+
+/* A type that C has to call by a tag. */
+struct ctype {
+    Dwarf_Die die;
+    struct module *module;
+    const char *keyword; /* struct, union, enum */
+    char *tag;           /* the key: unlike all other tags */
+    char *signature;     /* the key: of equal types of other units too */
+    bool is_bytes;       /* C has no such type: its bytes */
+    /* Of the current snippet: */
+    unsigned round;
+    enum written written;
+    bool wanted; /* as a whole, members and all */
+    UT_hash_handle by_tag, by_signature;
+};
+
+/* A DIE that was seen. */
+struct seen {
+    const void *die;
+    struct ctype *type;
+    UT_hash_handle hh;
+};
+
+struct declarer {
+    struct names *names;
+    struct layouts *layouts;
+    struct ctype *by_tag, *by_signature;
+    struct seen *seen;
+    /* Of the current snippet: */
+    unsigned round;
+    FILE *out;
+    const struct tokens *texts[2]; /* prelude, snippet */
+    struct ctype **mentioned;      /* in the order of their mention */
+    size_t mentioned_count, mentioned_capacity;
+    bool no_memory;
+};
+
+/* What a type is wanted for. */
+enum type_use {
+    TYPE_WHOLE,   /* an object of it is declared: it has to be complete before */
+    TYPE_POINTED, /* behind a pointer: its name is enough; const stays */
+    TYPE_PASSED,  /* by value to or from a function: complete in the end */
+};
+
+/*
+ * "TYPE inner": the declaration of `inner` (freed; "" for the type alone), preceded in `out` by
+ * what it needs. `type` NULL: void. malloc'ed; NULL without memory, which `no_memory` tells too.
+ */
+char *declarator(struct declarer *declarer, struct module *module, const Dwarf_Die *type,
+                 char *inner, enum type_use use);
+
+/* "RESULT name(PARAMETERS)", as above. */
+char *function_declarator(struct declarer *declarer, struct module *module, Dwarf_Die *function,
+                          char *name);
+
+/* The ctype of a stripped DIE; `hint`: the name of a typedef for one without a name. NULL without
+   memory. */
+struct ctype *ctype_get(struct declarer *declarer, struct module *module, Dwarf_Die *die,
+                        const char *hint);
+
+/* Writes the name (once), and whole definitions into `out`. */
+void ctype_mention(struct declarer *declarer, struct ctype *type, bool wanted);
+void ctype_write(struct declarer *declarer, struct ctype *type);
+
+/* All that was mentioned and not written yet: as a whole where a member of it is named, or else as
+   bytes. */
+void ctypes_write_rest(struct declarer *declarer);
+
+void ctypes_forget(struct declarer *declarer);
+
+/* A name of the target as an identifier of C, "a::b" as "a__b"; malloc'ed. */
+char *c_identifier(const char *name);
+
+/* True when the snippet or the prelude names a member so. */
+bool names_member(const struct declarer *declarer, const char *name);
+
+#endif
