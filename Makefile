@@ -132,11 +132,15 @@ target_cc = $(or $(shell sed -n 's,^// CC: ,,p' $(1)),$(2))
 $(BUILD)/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(call target_cc,$<,gcc) $(TARGET_FLAGS) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< -pthread \
-		$(call target_flags,$<)
+		$(call target_flags,$<) $(TARGET_LIBRARIES)
 $(BUILD)/targets/%: tests/targets/%.cc
 	@mkdir -p $(@D)
 	$(call say,CC)$(call target_cc,$<,g++) $(TARGET_FLAGS) -MMD -MP -MF $@.d -o $@ $< -pthread \
 		$(call target_flags,$<)
+# Programs that are linked with the payload, as others may be.
+LINKED_TARGETS := $(BUILD)/targets/linked_host $(BUILD)/targets/linked_host_musl
+$(LINKED_TARGETS): $(BUILD)/libmanhole.so
+$(LINKED_TARGETS): TARGET_LIBRARIES := -L$(BUILD) -lmanhole -ldl -Wl,-rpath,$(abspath $(BUILD))
 
 .PHONY: targets
 targets: $(TARGETS)

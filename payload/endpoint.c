@@ -106,31 +106,29 @@ static int bind_socket(struct endpoint *endpoint, char *message, size_t size)
     return 0;
 }
 
-static int set_path(struct endpoint *endpoint, const char *path, char *message, size_t size)
+int endpoint_name(const char *path, char name[108], char *message, size_t message_size)
 {
     if (!*path) {
-        text_format(endpoint->path, sizeof(endpoint->path), "/tmp/manhole-%d", sys_getpid());
+        text_format(name, sizeof(((struct endpoint *)NULL)->path), "/tmp/manhole-%d", sys_getpid());
         return 0;
     }
     if (*path != '/') {
-        text_format(message, size, "%s: not an absolute path", path);
+        text_format(message, message_size, "%s: not an absolute path", path);
         return EINVAL;
     }
-    text_copy(endpoint->path, sizeof(endpoint->path), path);
+    text_copy(name, sizeof(((struct endpoint *)NULL)->path), path);
     return 0;
 }
 
 int endpoint_open(struct endpoint *endpoint, const char *path, char *message, size_t message_size)
 {
-    *endpoint = (struct endpoint){.listening = DESCRIPTOR_NONE};
-    int status = set_path(endpoint, path, message, message_size);
-    if (status)
-        return status;
+    *endpoint = ENDPOINT_NONE;
+    text_copy(endpoint->path, sizeof(endpoint->path), path);
     long fd = make_socket();
     if (fd < 0)
         return explain((int)-fd, endpoint->path, "no socket", message, message_size);
     endpoint->listening = descriptor_take((int)fd);
-    status = bind_socket(endpoint, message, message_size);
+    int status = bind_socket(endpoint, message, message_size);
     if (status)
         endpoint_close(endpoint);
     return status;

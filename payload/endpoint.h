@@ -16,8 +16,12 @@ struct endpoint {
     ino_t inode;
 };
 
-/* Makes and binds it at `path` ("": /tmp/manhole-<pid>). 0, or an errno with a line in `message`.
- */
+#define ENDPOINT_NONE ((struct endpoint){.listening = DESCRIPTOR_NONE})
+
+/* Where it will be: `path`, or /tmp/manhole-<pid> if that is "". 0 or EINVAL with a line. */
+int endpoint_name(const char *path, char name[108], char *message, size_t message_size);
+
+/* Makes and binds it at such a name. 0, or an errno with a line in `message`. */
 int endpoint_open(struct endpoint *endpoint, const char *path, char *message, size_t message_size);
 
 /* Closes it and removes the file, if it is still the one that was made. */

@@ -154,14 +154,15 @@ static void open_region(enum guard_cut_mode mode, int cut_signal)
 /* With the cut blocked and nobody sending it any more, one that came late is thrown away. */
 static void close_region(int cut_signal)
 {
-    set_mask(thread_blocked_signals());
-    set_cut_signal(0);
     uint64_t cut = BIT(cut_signal);
+    set_mask(thread_blocked_signals() | cut);
+    set_cut_signal(0);
     struct timespec now = {0, 0};
     while (SYS_CALL(SYS_rt_sigtimedwait, &cut, NULL, &now, sizeof(cut), 0, 0) == cut_signal)
         ;
     signals_give_back(cut_signal);
     guard_give_back_faults();
+    set_mask(thread_blocked_signals());
     atomic_store(&state.worker.tid, 0);
 }
 

@@ -1,19 +1,23 @@
 /* The manhole as a whole: what is opened, in which order, and how all of it is undone. */
-#include "payload/injected.h"
+#include "payload/install.h"
 
+#include "payload/activation.h"
 #include "payload/endpoint.h"
 #include "payload/guard.h"
 #include "payload/handler.h"
+#include "payload/injected.h"
 #include "payload/listener.h"
 #include "payload/locals.h"
 #include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/options.h"
+#include "payload/orders.h"
 #include "payload/queue.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
 #include "payload/sys.h"
 #include "payload/text.h"
+#include "payload/thread.h"
 #include "payload/worker.h"
 
 #include <string.h>
@@ -26,29 +30,36 @@
 static struct {
     struct lock lock; /* of installing, uninstalling, asking */
     bool installed;
+    bool late; /* it only waits to be uninstalled */
     pid_t pid; /* where it is installed; a forked child has another one */
-    struct endpoint endpoint;
-    struct descriptor wake_read, wake_write; /* a pipe: what wakes the listener */
-    char message[512];                       /* one line about the last entry */
+    struct manhole_options options;
+    char path[108];    /* where it listens, or will */
+    char message[512]; /* one line about the last entry */
 } state;
-
-/* For those who look from outside (manhole-attach --list): where we listen, "" when we do not. */
-MANHOLE_API char manhole_socket_path[108];
 
 /* --- Opening and closing, in opposite order. --- */
 
-static void close_wake(void)
+static bool sleeps_at_first(const struct manhole_options *options)
 {
-    descriptor_close(&state.wake_read);
-    descriptor_close(&state.wake_write);
+    return !options->thread || options->activate_on || options->oneshot_on;
+}
+
+static bool threads_begin(uint64_t end)
+{
+    return worker_wait_started(end) && listener_wait_started(end);
 }
 
 static int start_threads(char *message, size_t message_size)
 {
+    const struct manhole_options *options = &state.options;
+    /* Nor do they ever take a signal of activation: its thread waits for them. */
+    uint64_t activation = (options->activate_on ? 1ull << (options->activate_on - 1) : 0) |
+                          (options->oneshot_on ? 1ull << (options->oneshot_on - 1) : 0);
+    thread_set_blocked_signals(options->sigmask | activation);
     char name[16];
-    int status = worker_start(&state.wake_write);
+    int status = worker_start();
     if (!status) {
-        status = listener_start(&state.endpoint.listening, state.endpoint.path, &state.wake_read);
+        status = listener_start(state.path, options->oneshot_timeout_ms);
         if (status) {
             worker_give(&(struct job){.kind = JOB_STOP});
             worker_join();
@@ -59,47 +70,71 @@ static int start_threads(char *message, size_t message_size)
     return status;
 }
 
-static int open_wake(char *message, size_t message_size)
+static int stop_threads(unsigned patience_ms, char *message, size_t message_size)
 {
-    int ends[2];
-    long status = SYS_CALL(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
-    if (status < 0) {
-        char name[16];
-        text_format(message, message_size, "no pipe: %s", text_errno((int)-status, name));
-        return (int)-status;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        long moved = sys_move_high(ends[i]);
-        ends[i] = moved < 0 ? -1 : (int)moved;
-    }
-    state.wake_read = ends[0] < 0 ? DESCRIPTOR_NONE : descriptor_take(ends[0]);
-    state.wake_write = ends[1] < 0 ? DESCRIPTOR_NONE : descriptor_take(ends[1]);
-    if (ends[0] >= 0 && ends[1] >= 0)
-        return 0;
-    close_wake();
-    text_format(message, message_size, "no room for a pipe: EMFILE");
-    return EMFILE;
+    if (listener_stop(patience_ms, message, message_size) != STOPPED)
+        return EBUSY;
+    listener_join();
+    worker_join();
+    return 0;
 }
 
-static int open_all(const struct manhole_options *options, char *message, size_t message_size)
+static int late(char *message, size_t message_size, const char *what)
 {
-    int status = log_open(options->verbose ? options->verbose_destination : -1,
+    text_format(message, message_size, "%s within %u.%03u seconds (start_timeout)", what,
+                state.options.start_timeout_ms / 1000, state.options.start_timeout_ms % 1000);
+    return ETIMEDOUT;
+}
+
+static int wait_for_socket(uint64_t end, char *message, size_t message_size)
+{
+    uint32_t answers = orders_socket_answers();
+    orders_want_socket();
+    if (!orders_wait_for_socket(answers, end))
+        return late(message, message_size, "the socket was not there");
+    return orders_socket_status(message, message_size);
+}
+
+/* The threads run: what else there is to be before success may be said. */
+static int begin_service(uint64_t end, char *message, size_t message_size)
+{
+    if (!threads_begin(end))
+        return late(message, message_size, "the threads did not start");
+    int status = 0;
+    if (!sleeps_at_first(&state.options))
+        status = wait_for_socket(end, message, message_size);
+    if (status)
+        return status;
+    char name[16];
+    status = activation_begin(state.options.activate_on, state.options.oneshot_on);
+    if (status)
+        text_format(message, message_size, "cannot catch the signal: %s", text_errno(status, name));
+    return status;
+}
+
+static int open_all(char *message, size_t message_size)
+{
+    const struct manhole_options *options = &state.options;
+    uint64_t end = sys_now_ms() + options->start_timeout_ms;
+    int status = endpoint_name(options->socket_path, state.path, message, message_size);
+    if (!status)
+        status = log_open(options->verbose ? options->verbose_destination : -1,
                           options->verbose ? options->verbose_path : "", message, message_size);
     if (status)
         return status;
-    status = endpoint_open(&state.endpoint, options->socket_path, message, message_size);
-    if (status)
-        goto no_endpoint;
-    status = open_wake(message, message_size);
-    if (status)
-        goto no_wake;
     status = start_threads(message, message_size);
+    if (status)
+        goto no_threads;
+    status = begin_service(end, message, message_size);
     if (!status)
         return 0;
-    close_wake();
-no_wake:
-    endpoint_close(&state.endpoint);
-no_endpoint:
+    char why[256];
+    /* They run on in code that must stay: it counts as installed, and can be uninstalled. */
+    state.late = stop_threads(PATIENCE_MS, why, sizeof(why)) != 0;
+    state.installed = state.late;
+    if (state.late)
+        return status;
+no_threads:
     log_close();
     return status;
 }
@@ -107,10 +142,7 @@ no_endpoint:
 /* After the threads have been told to end, or, in a forked child, were never there. */
 static void close_all(void)
 {
-    close_wake();
-    endpoint_close(&state.endpoint);
     log_close();
-    manhole_socket_path[0] = '\0';
     state.installed = false;
 }
 
@@ -128,32 +160,26 @@ static void forget_parents(void)
     close_all();
 }
 
-/* Options whose rooms are being built. */
-static int refuse_what_is_to_come(const struct manhole_options *options)
-{
-    if (!options->activate_on && !options->oneshot_on && options->thread)
-        return 0;
-    text_copy(state.message, sizeof(state.message), "an option that is not there yet");
-    return ENOTSUP;
-}
-
 static int install(const struct manhole_options *options, char *message, size_t message_size)
 {
+    activation_end(); /* a parent's handlers */
     redirect_configure(options->redirect_stderr);
+    state.options = *options;
+    state.late = false;
+    state.pid = sys_getpid();
     int status = locals_open(options->locals, message, message_size);
     if (!status)
         status = handler_open(options->connection_handler, message, message_size);
     if (!status)
-        status = open_all(options, message, message_size);
-    if (status) {
+        status = open_all(message, message_size);
+    if (status && !state.late) {
         handler_close();
         locals_close();
-        return status;
     }
-    state.pid = sys_getpid();
+    if (status)
+        return status;
     state.installed = true;
-    text_copy(manhole_socket_path, sizeof(manhole_socket_path), state.endpoint.path);
-    text_copy(message, message_size, state.endpoint.path);
+    text_copy(message, message_size, state.path);
     return 0;
 }
 
@@ -164,10 +190,10 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
         text_format(message, message_size, "the manhole's own thread cannot close it");
         return EDEADLK;
     }
-    if (listener_stop(&state.wake_write, patience_ms, message, message_size) != STOPPED)
-        return EBUSY;
-    listener_join();
-    worker_join();
+    int status = stop_threads(patience_ms, message, message_size);
+    if (status)
+        return status;
+    activation_end();
     redirect_close();
     handler_close();
     locals_close();
@@ -186,6 +212,33 @@ static bool enter(void)
     state.message[0] = '\0';
     forget_parents();
     return true;
+}
+
+int install_enter(void)
+{
+    if (!enter())
+        return EBUSY;
+    if (state.installed)
+        return 0;
+    install_leave("no manhole is installed");
+    return MANHOLE_NOT_INSTALLED;
+}
+
+void install_leave(const char *message)
+{
+    text_copy(state.message, sizeof(state.message), message);
+    lock_release(&state.lock);
+}
+
+int install_activate(char *message, size_t message_size)
+{
+    int status = 0;
+    if (!listener_listens())
+        status =
+            wait_for_socket(sys_now_ms() + state.options.start_timeout_ms, message, message_size);
+    if (!status)
+        text_copy(message, message_size, state.path);
+    return status;
 }
 
 static int leave_entry(int status, char *message, size_t message_size)
@@ -209,14 +262,11 @@ int manhole_injected_install(const void *options, size_t size, char *message, si
         return cannot_enter(message, message_size);
     struct manhole_options taken;
     int status = options_take(options, size, &taken, state.message, sizeof(state.message));
-    if (!status)
-        status = refuse_what_is_to_come(&taken);
     if (!status && state.installed && !taken.strict)
         status = uninstall(PATIENCE_MS, state.message, sizeof(state.message));
     if (!status && state.installed) {
         status = MANHOLE_ALREADY_INSTALLED;
-        text_format(state.message, sizeof(state.message), "already installed at %s",
-                    state.endpoint.path);
+        text_format(state.message, sizeof(state.message), "already installed at %s", state.path);
     }
     if (!status)
         status = install(&taken, state.message, sizeof(state.message));
@@ -237,6 +287,25 @@ int manhole_injected_uninstall(const void *options, size_t size, char *message, 
     return leave_entry(status, message, message_size);
 }
 
+/* What wakes it. */
+static void describe_sleep(char *text, size_t size)
+{
+    char activate[16], oneshot[16], why[256];
+    const struct manhole_options *options = &state.options;
+    const char *first = text_signal((int)options->activate_on, activate);
+    const char *second = text_signal((int)options->oneshot_on, oneshot);
+    size_t used = text_format(text, size, "%s sleeps until ", state.path);
+    if (options->activate_on && options->oneshot_on)
+        used += text_format(text + used, size - used, "%s, or %s for one client", first, second);
+    else if (options->oneshot_on)
+        used += text_format(text + used, size - used, "%s, each for one client", second);
+    else
+        used += text_format(text + used, size - used, "%s",
+                            options->activate_on ? first : "the program calls manhole_activate");
+    if (orders_socket_status(why, sizeof(why)) != 0)
+        text_format(text + used, size - used, "; the last try failed: %s", why);
+}
+
 int manhole_injected_status(const void *options, size_t size, char *message, size_t message_size)
 {
     (void)options;
@@ -247,10 +316,16 @@ int manhole_injected_status(const void *options, size_t size, char *message, siz
     if (status)
         text_copy(state.message, sizeof(state.message), "no manhole is installed");
     else if (session_client())
-        text_format(state.message, sizeof(state.message), "%s held by pid %d", state.endpoint.path,
+        text_format(state.message, sizeof(state.message), "%s held by pid %d", state.path,
                     session_client());
+    else if (listener_listens())
+        text_format(state.message, sizeof(state.message), "%s free", state.path);
+    else if (sleeps_at_first(&state.options) && !state.late)
+        describe_sleep(state.message, sizeof(state.message));
     else
-        text_format(state.message, sizeof(state.message), "%s free", state.endpoint.path);
+        text_format(state.message, sizeof(state.message), "%s lost: %s", state.path,
+                    state.late ? "its threads did not start in time"
+                               : "the program closed its descriptors");
     return leave_entry(status, message, message_size);
 }
 
@@ -323,13 +398,15 @@ const char *manhole_error_text(int error)
  */
 __attribute__((destructor)) static void leave(void)
 {
-    if (!state.installed || state.pid != sys_getpid())
+    if (!state.installed || state.pid != sys_getpid()) {
+        activation_end(); /* a parent's handlers: their code may go */
         return;
+    }
     if (!enter())
         return;
     if (state.installed && uninstall(EXIT_PATIENCE_MS, state.message, sizeof(state.message)) != 0) {
         redirect_close();
-        endpoint_unlink(&state.endpoint);
+        listener_unlink();
     }
     lock_release(&state.lock);
 }

@@ -1,33 +1,38 @@
 /*
- * The listener: the thread that owns the socket and the session with a client. It never waits for
- * anything but events, so that every client gets an answer, if only that another one is there.
+ * The listener: the thread that owns the socket, if there is one, and the session with a client. It
+ * never waits for anything but events, so that every client gets an answer, if only that another
+ * one is there. What others want of it they say by orders.h.
  */
 #ifndef PAYLOAD_LISTENER_H
 #define PAYLOAD_LISTENER_H
 
-#include "payload/descriptor.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* Starts it on a listening socket, bound to `path`; it is woken through `wake`, the end of a pipe.
-   All are borrowed. 0 or an errno. */
-int listener_start(const struct descriptor *listening, const char *path,
-                   const struct descriptor *wake);
+/* Starts it without a socket; `path` is where there will be one, and who orders one client waits
+   for it at most so long. 0 or an errno. */
+int listener_start(const char *path, unsigned oneshot_timeout_ms);
+/* Waits for it to run, at most until `end` (sys_now_ms). */
+bool listener_wait_started(uint64_t end);
+
+/* For any thread. */
+bool listener_listens(void);
 
 enum stop_answer { STOP_PENDING, STOPPED, STOP_REFUSED };
 
 /*
- * Asks it (through the other end of its pipe), and the worker, to end, and waits for the answer.
- * STOP_REFUSED: an evaluation did not end within patience_ms; `message` says which thread it is,
- * and the manhole goes on. After STOPPED: listener_join.
+ * Asks it, and the worker, to end, and waits for the answer. STOP_REFUSED: an evaluation did not
+ * end within patience_ms; `message` says which thread it is, and the manhole goes on. STOPPED is
+ * final: then listener_join, which closes the socket, too.
  */
-enum stop_answer listener_stop(const struct descriptor *wake, unsigned patience_ms, char *message,
-                               size_t size);
+enum stop_answer listener_stop(unsigned patience_ms, char *message, size_t size);
 void listener_join(void);
-/* In a forked child. */
+/* In a forked child: closes what it inherited. */
 void listener_forget(void);
+/* Only removes the socket's file. */
+void listener_unlink(void);
 
 pid_t listener_tid(void);
 

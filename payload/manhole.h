@@ -44,14 +44,14 @@ struct manhole_options {
     int32_t verbose_destination; /* 2: log lines go to this descriptor; -1: nowhere */
     uint32_t strict;             /* 1; 0: an installed manhole is replaced */
     uint32_t patch_fork;         /* 1: forked children get a manhole of their own */
-    uint32_t thread;             /* 1; 0: dormant, until manhole_activate or a signal */
+    uint32_t thread;             /* 1; 0: it sleeps until manhole_activate */
     uint32_t activate_on;        /* 0; a signal number: listen from that signal on */
     uint32_t oneshot_on; /* 0; a signal number: each serves one client while its thread waits */
     uint32_t daemon_connection;  /* 0: the process does not exit while a client is connected */
     uint32_t redirect_stderr;    /* 1: what an evaluation prints there is shown to the client too */
     uint32_t reinstall_delay_ms; /* 500: how long a forked child waits before it listens */
     uint32_t start_timeout_ms;   /* 500: how long installing waits for the threads */
-    uint32_t reserved;           /* 0 */
+    uint32_t oneshot_timeout_ms; /* 60000: how long a oneshot waits for somebody to connect */
     uint64_t sigmask;            /* MANHOLE_ALL_SIGNALS: bit n - 1: signal n is blocked in them */
     char socket_path[108];       /* "": /tmp/manhole-<pid>; else absolute, and no patch_fork */
     char verbose_path[256];      /* "": verbose_destination; else a file, opened for appending */
@@ -66,15 +66,30 @@ struct manhole_options {
     .size = sizeof(struct manhole_options), .version = MANHOLE_VERSION, \
     .verbose = 1, .verbose_destination = 2, .strict = 1, .patch_fork = 1, .thread = 1, \
     .redirect_stderr = 1, .reinstall_delay_ms = 500, .start_timeout_ms = 500, \
+    .oneshot_timeout_ms = 60000, \
     .sigmask = MANHOLE_ALL_SIGNALS }
 /* clang-format on */
 
 /*
- * Opens the manhole: binds the socket and starts the listener thread, or, where options say so,
- * only prepares that. NULL: the defaults. MANHOLE_ALREADY_INSTALLED (strict),
- * MANHOLE_CONFIGURATION_CONFLICT, EADDRINUSE (somebody listens at the path, or what is there is not
- * ours to remove), EINVAL, ENAMETOOLONG, EBUSY (another thread installs), what bind(2) says, ...
- * When it fails nothing is changed.
+ * Opens the manhole: starts its threads and binds the socket. NULL: the defaults.
+ * MANHOLE_ALREADY_INSTALLED (strict), MANHOLE_CONFIGURATION_CONFLICT, EADDRINUSE (somebody listens
+ * at the path, or what is there is not ours to remove), EINVAL, ENAMETOOLONG, EBUSY (another thread
+ * installs), ETIMEDOUT (after start_timeout_ms), what bind(2) says, ... When it fails nothing is
+ * changed.
+ *
+ * With thread = 0, activate_on or oneshot_on it sleeps: there are threads, but no socket and no
+ * descriptor. Signals of activation are caught by handlers that do nothing but ask the threads
+ * (SA_RESTART: interrupted system calls go on, but for those that never do, signal(7)); in a forked
+ * child, nothing at all. What the program did with such a signal before is put back by
+ * uninstalling; a handler that it sets meanwhile is its own affair, and stays.
+ *
+ * activate_on: the signal does what manhole_activate does; where that fails, the log and the status
+ * say why, and the next signal tries again.
+ *
+ * oneshot_on: each signal does what manhole_handle_oneshot does, and the thread that got it waits
+ * in the handler, wherever it was, with all that it held: others may come to wait for it. Signals
+ * for which the program has a handler wait, too, in this thread. One that comes while a client is
+ * served or waited for does nothing.
  */
 MANHOLE_API int manhole_install(const struct manhole_options *options);
 
@@ -84,6 +99,38 @@ MANHOLE_API int manhole_install(const struct manhole_options *options);
  * MANHOLE_NOT_INSTALLED; EBUSY: a running evaluation would not end; EDEADLK: called by the console.
  */
 MANHOLE_API int manhole_uninstall(void);
+
+/*
+ * Binds the socket, if there is none, from now on and for all clients. Waits at most
+ * start_timeout_ms. MANHOLE_NOT_INSTALLED, ETIMEDOUT, what bind(2) says, ...
+ */
+MANHOLE_API int manhole_activate(void);
+
+/*
+ * Binds the socket, waits until one client has been served and unlinks it again (if
+ * manhole_activate, or the options, have opened it for all: that one stays, and the next client is
+ * meant). 0 when a client was served, however it left; the caller goes on as soon as it is gone.
+ * ETIMEDOUT: nobody came within oneshot_timeout_ms; a client that is refused does not count. EBUSY:
+ * there is a client already, or another thread waits for one; ECANCELED: the manhole was
+ * uninstalled meanwhile; EDEADLK: called by the console; MANHOLE_NOT_INSTALLED; what bind(2) says.
+ * Failures are logged as "Oneshot failure: ...".
+ */
+MANHOLE_API int manhole_handle_oneshot(void);
+
+/*
+ * Serves the client of a connected UNIX socket, as one that came through the manhole's own, while
+ * the caller waits. At the end the connection is shut down; the descriptor stays the caller's.
+ * MANHOLE_SUSPICIOUS_CLIENT, EBUSY (both told to the client), ENOTSOCK, and as above.
+ */
+MANHOLE_API int manhole_handle(int fd);
+
+/*
+ * The console on any stream that is open for reading and writing (a terminal, one side of a
+ * socketpair(2), a TCP connection), with nobody's credentials asked for: who has the other side
+ * is in. The caller waits until `quit` or the end of the input; the stream stays as it is, but what
+ * came after `quit` may have been read. EINVAL: not open for both; EBUSY, and as above.
+ */
+MANHOLE_API int manhole_run_repl(int fd);
 
 /* Who is at the other end of a connected UNIX socket, as the kernel knows it (SO_PEERCRED,
    unix(7)). Errors: getsockopt(2)'s. */

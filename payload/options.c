@@ -110,6 +110,7 @@ static const struct setting {
     {"sigmask", SIGNALS, FIELD(sigmask), 0},
     {"socket_path", TEXT, FIELD(socket_path), FIELD_SIZE(socket_path)},
     {"reinstall_delay", SECONDS, FIELD(reinstall_delay_ms), 0},
+    {"oneshot_timeout", SECONDS, FIELD(oneshot_timeout_ms), 0},
     {"start_timeout", SECONDS, FIELD(start_timeout_ms), 0},
     {"locals", TEXT, FIELD(locals), FIELD_SIZE(locals)},
     {"daemon_connection", FLAG, FIELD(daemon_connection), 0},

@@ -120,6 +120,15 @@ uint64_t proc_thread_runs(pid_t tid)
            proc_status_number(text, "nonvoluntary_ctxt_switches");
 }
 
+uint64_t proc_blocked_signals(pid_t tid)
+{
+    char status[4096];
+    uint64_t blocked = 0;
+    if (proc_read_thread(tid, "status", status, sizeof(status)) > 0)
+        proc_status_mask(status, "SigBlk", &blocked);
+    return blocked;
+}
+
 /* "running", "-1 0xSP 0xPC", or "NUMBER 0xARGUMENT... 0xSP 0xPC" (proc(5)). */
 static void parse_call(const char *text, struct proc_thread *ret)
 {

@@ -22,6 +22,9 @@ long proc_read_thread(pid_t tid, const char *what, char *buffer, size_t size);
 /* The value of a line "Name:<tab>value" in the text of a status file as a hexadecimal number. */
 bool proc_status_mask(const char *status, const char *name, uint64_t *ret);
 
+/* The signals that a thread blocks, bit n - 1 for signal n; none when it is gone. */
+uint64_t proc_blocked_signals(pid_t tid);
+
 struct proc_thread {
     char name[64]; /* safe for a terminal */
     char state;    /* R S D T t Z X, '?' */

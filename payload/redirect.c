@@ -1,5 +1,6 @@
 #include "payload/redirect.h"
 
+#include "payload/bell.h"
 #include "payload/guard.h"
 #include "payload/lock.h"
 #include "payload/relay.h"
@@ -167,7 +168,7 @@ void redirect_begin(struct output *output)
     state.running = any;
     lock_release(&state.lock);
     if (any)
-        worker_wake_listener();
+        bell_ring();
 }
 
 /* Bytes that stdout holds back go out if its lock is free and nothing can make that wait. */
@@ -255,7 +256,7 @@ void redirect_end(struct output *output)
     bool some_remain = !all_ended();
     lock_release(&state.lock);
     if (some_remain)
-        worker_wake_listener();
+        bell_ring();
     relay_finish(&state.relay, output);
 }
 

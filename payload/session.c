@@ -63,6 +63,11 @@ bool session_active(void)
     return state.mode != MODE_NONE;
 }
 
+bool session_attended(void)
+{
+    return session_active() && !state.gone;
+}
+
 pid_t session_client(void)
 {
     return atomic_load(&client);

@@ -13,6 +13,8 @@
 
 /* True from session_begin until all that the client started has ended. */
 bool session_active(void);
+/* True while its client is there. */
+bool session_attended(void);
 /* Pid of the client, for any thread; 0: there is none, or it is gone and what it ran is not. */
 pid_t session_client(void);
 

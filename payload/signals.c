@@ -1,5 +1,6 @@
 #include "payload/signals.h"
 
+#include "payload/proc.h"
 #include "payload/sys.h"
 #include "payload/thread.h"
 
@@ -10,6 +11,8 @@
 #define HIGHEST_SIGNAL 64
 /* 32 to 34 belong to the C libraries, 35 is musl's SIGRTMIN. */
 #define LOWEST_REAL_TIME 36
+/* A thread on its way out of a handler of ours has some ten instructions left. */
+#define LEAVE_MS 1000
 #define FLAG_RESTORER 0x04000000 /* SA_RESTORER, asm/signal.h */
 
 /* As rt_sigaction(2) takes it (include/linux/signal_types.h, struct sigaction). */
@@ -24,6 +27,7 @@ static struct {
     struct kernel_action before[HIGHEST_SIGNAL + 1];
     signals_claim *claims[HIGHEST_SIGNAL + 1];
     unsigned taken[HIGHEST_SIGNAL + 1];
+    bool held[HIGHEST_SIGNAL + 1];
     _Atomic unsigned in_flight;
 } state;
 
@@ -38,33 +42,60 @@ static bool is_ours(const struct kernel_action *action)
     return action->handler == (uintptr_t)arch_signal_entry;
 }
 
+uint64_t signals_default(void)
+{
+    uint64_t found = 0;
+    for (int signal = 1; signal <= HIGHEST_SIGNAL; signal++) {
+        struct kernel_action action;
+        if (change_action(signal, NULL, &action) == 0 && action.handler == (uintptr_t)SIG_DFL)
+            found |= 1ull << (signal - 1);
+    }
+    return found;
+}
+
 int signals_choose(void)
 {
+    int fallback = HIGHEST_SIGNAL;
     for (int signal = HIGHEST_SIGNAL; signal >= LOWEST_REAL_TIME; signal--) {
         struct kernel_action action;
         if (change_action(signal, NULL, &action) == 0 && action.handler == (uintptr_t)SIG_DFL)
             return signal;
+        if (state.held[signal] && signal == fallback)
+            fallback--;
     }
-    return HIGHEST_SIGNAL;
+    return fallback;
 }
 
-void signals_take(int signal, bool restart, signals_claim *claim)
+static int take(int signal, bool restart, signals_claim *claim)
 {
-    if (state.taken[signal]++)
-        return;
     struct kernel_action action = {
         .handler = (uintptr_t)arch_signal_entry,
         .flags = SA_SIGINFO | SA_ONSTACK | FLAG_RESTORER | (restart ? SA_RESTART : 0),
         .restorer = (uintptr_t)arch_signal_return,
-        .mask = thread_blocked_signals(),
+        .mask = thread_all_signals(),
     };
     state.claims[signal] = claim;
     /* Read first: our handler must find it when it is called at once. And again with the change
        itself: the program may have been faster. */
     struct kernel_action replaced;
     change_action(signal, NULL, &state.before[signal]);
-    change_action(signal, &action, &replaced);
-    state.before[signal] = replaced;
+    long status = change_action(signal, &action, &replaced);
+    if (status == 0)
+        state.before[signal] = replaced;
+    return (int)-status;
+}
+
+void signals_take(int signal, bool restart, signals_claim *claim)
+{
+    if (state.taken[signal]++ == 0)
+        take(signal, restart, claim); /* cannot fail for those that are taken */
+}
+
+int signals_hold(int signal, signals_claim *claim)
+{
+    int status = take(signal, true, claim);
+    state.held[signal] = status == 0;
+    return status;
 }
 
 static void put_back(int signal, bool flush)
@@ -104,9 +135,50 @@ void signals_give_back_all(void)
     }
 }
 
+void signals_release(int signal)
+{
+    if (state.held[signal])
+        put_back(signal, false);
+    state.held[signal] = false;
+}
+
+/* What may be a thread in the handler's first or last instructions: those make no system call. */
+static bool may_be_inside(int tid, void *argument)
+{
+    struct proc_thread thread;
+    uint64_t *signal = argument;
+    bool inside = tid != sys_gettid() && (proc_blocked_signals(tid) & *signal) &&
+                  proc_look_at_thread(tid, &thread) && thread.state == 'R';
+    if (inside)
+        *signal = 0;
+    return !inside;
+}
+
+void signals_wait_until_left(int signal)
+{
+    uint64_t end = sys_now_ms() + LEAVE_MS;
+    uint64_t bit;
+    do {
+        bit = 1ull << (signal - 1);
+        proc_each_number("/proc/self/task", may_be_inside, &bit);
+        if (!bit)
+            sys_sleep_ms(1);
+    } while (!bit && sys_now_ms() < end);
+}
+
 unsigned signals_in_flight(void)
 {
     return atomic_load(&state.in_flight);
+}
+
+void signals_begin_waiting(void)
+{
+    atomic_fetch_sub(&state.in_flight, 1);
+}
+
+void signals_end_waiting(void)
+{
+    atomic_fetch_add(&state.in_flight, 1);
 }
 
 /* The default action, with this very siginfo, at this very instruction: sent again to this thread,

@@ -1,6 +1,7 @@
 /*
- * Signal handlers of the process, borrowed for moments: during an evaluation, and while the stacks
- * are recorded. For whatever is not ours they do what would have happened without us.
+ * Signal handlers of the process. Some are borrowed for moments, during an evaluation and while the
+ * stacks are recorded: for whatever is not ours they do what would have happened without us. Others
+ * are held from installing to uninstalling: the signals of activation.
  */
 #ifndef PAYLOAD_SIGNALS_H
 #define PAYLOAD_SIGNALS_H
@@ -32,11 +33,30 @@ void signals_give_back(int signal);
  * all queues, also where it is blocked: POSIX sigaction, kernel/signal.c do_sigaction.)
  */
 void signals_give_back_flushed(int signal);
-/* All that are taken: for a worker that ended without giving them back. */
+/* All that are taken and not held: for a worker that ended without giving them back. */
 void signals_give_back_all(void);
+
+/*
+ * Takes a signal (SA_RESTART) until signals_release: only on the thread that installs, and none
+ * that is taken otherwise. 0, or sigaction(2)'s errno.
+ */
+int signals_hold(int signal, signals_claim *claim);
+/* As signals_give_back. Nothing happens if it is not held. */
+void signals_release(int signal);
+/*
+ * Waits, for a moment, until no other thread of the program can be in the handler of a released
+ * signal any more: in it, the kernel has the signal blocked.
+ */
+void signals_wait_until_left(int signal);
+
+/* Those whose disposition is the default, bit n - 1 for signal n. */
+uint64_t signals_default(void);
 
 /* Threads of the program that are inside our handler at this moment. */
 unsigned signals_in_flight(void);
+/* Inside a handler that waits for us: it is not counted meanwhile. */
+void signals_begin_waiting(void);
+void signals_end_waiting(void);
 
 /* The handler to jump to (0: return) and its restorer (0: as it is); see arch_signal_entry. */
 struct signal_chain {

@@ -75,15 +75,6 @@ static bool record_own_stack(int signal, const siginfo_t *info, void *context)
 
 /* --- In the worker. --- */
 
-static uint64_t blocked_signals(int tid)
-{
-    char status[4096];
-    uint64_t blocked = 0;
-    if (proc_read_thread(tid, "status", status, sizeof(status)) > 0)
-        proc_status_mask(status, "SigBlk", &blocked);
-    return blocked;
-}
-
 /* A thread in sigwaitinfo(3) would be handed our signal as an answer, whatever its mask. */
 static bool waits_for_signals(const struct proc_thread *thread)
 {
@@ -108,7 +99,7 @@ static enum stacks_answer why_not(pid_t tid, const struct proc_thread *thread)
     }
     if (waits_for_signals(thread))
         return STACKS_WAITS;
-    return blocked_signals(tid) & BIT(state.signal) ? STACKS_BLOCKS : STACKS_RECORDED;
+    return proc_blocked_signals(tid) & BIT(state.signal) ? STACKS_BLOCKS : STACKS_RECORDED;
 }
 
 /* True when the word has left `word` before the time is over. */
@@ -129,7 +120,7 @@ static bool wait_while(uint32_t word, unsigned milliseconds)
  */
 static void wait_until_left(int tid)
 {
-    for (unsigned i = 0; i < ANSWER_MS && blocked_signals(tid) & BIT(state.signal); i++)
+    for (unsigned i = 0; i < ANSWER_MS && proc_blocked_signals(tid) & BIT(state.signal); i++)
         sys_sleep_ms(i < 10 ? 0 : 1);
 }
 

@@ -1,5 +1,6 @@
 #include "payload/thread.h"
 
+#include "payload/lock.h"
 #include "payload/sys.h"
 
 #include <sched.h>
@@ -11,10 +12,22 @@
 /* Where the program's static thread storage does not fit beside our stack, more is tried. */
 #define LARGEST_STACK (64u << 20)
 
-uint64_t thread_blocked_signals(void)
+static _Atomic uint64_t spared; /* signals that our threads do not block */
+
+uint64_t thread_all_signals(void)
 {
     return ~(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGTRAP) | BIT(SIGSYS) |
              BIT(32) | BIT(33) | BIT(34));
+}
+
+uint64_t thread_blocked_signals(void)
+{
+    return thread_all_signals() & ~atomic_load(&spared);
+}
+
+void thread_set_blocked_signals(uint64_t signals)
+{
+    atomic_store(&spared, ~signals);
 }
 
 void thread_set_name(const char *name)
@@ -44,7 +57,10 @@ static void *begin(void *argument)
     struct thread *thread = argument;
     thread_set_name(thread->name);
     take_plain_scheduling();
-    atomic_store(&thread->tid, sys_gettid());
+    uint64_t blocked = thread_blocked_signals(); /* until now, all are */
+    SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof(blocked), 0, 0);
+    atomic_store(&thread->tid, (uint32_t)sys_gettid());
+    lock_wake(&thread->tid);
     thread->main(thread->argument);
     return NULL;
 }
@@ -71,8 +87,8 @@ int thread_start(struct thread *thread, const char *name, size_t stack_size, voi
                  void *argument)
 {
     *thread = (struct thread){.name = name, .main = main, .argument = argument};
-    uint64_t blocked = thread_blocked_signals(), before = 0;
-    SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, &before, sizeof(blocked), 0, 0);
+    uint64_t all = thread_all_signals(), before = 0;
+    SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all), 0, 0);
     int status;
     do {
         status = create(thread, stack_size);
@@ -81,6 +97,17 @@ int thread_start(struct thread *thread, const char *name, size_t stack_size, voi
     SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before), 0, 0);
     thread->started = status == 0;
     return status;
+}
+
+bool thread_wait_started(const struct thread *thread, uint64_t end)
+{
+    while (!atomic_load(&thread->tid)) {
+        uint64_t now = sys_now_ms();
+        if (now >= end)
+            return false;
+        lock_wait((_Atomic uint32_t *)&thread->tid, 0, (long)(end - now));
+    }
+    return true;
 }
 
 void thread_join(struct thread *thread)
@@ -99,6 +126,6 @@ void thread_forget(struct thread *thread)
 
 bool thread_alive(const struct thread *thread)
 {
-    int tid = atomic_load(&thread->tid);
+    int tid = (int)atomic_load(&thread->tid);
     return !tid || SYS_CALL(SYS_tgkill, sys_getpid(), tid, 0, 0, 0, 0) != -ESRCH;
 }

@@ -14,7 +14,7 @@
 struct thread {
     pthread_t handle;
     struct stack stack;
-    _Atomic int tid; /* 0 until it runs */
+    _Atomic uint32_t tid; /* 0 until it runs */
     bool started;
     const char *name;
     void (*main)(void *);
@@ -22,15 +22,21 @@ struct thread {
 };
 
 /*
- * Signals that our threads block: all but those of faults, which a blocked thread would die of, and
- * 32 to 34: glibc's SIGCANCEL and SIGSETXID, musl's SIGSYNCCALL. The program's setuid() waits for
- * each thread to answer them.
+ * All signals but those of faults, which a blocked thread would die of, and 32 to 34: glibc's
+ * SIGCANCEL and SIGSETXID, musl's SIGSYNCCALL. The program's setuid() waits for each thread to
+ * answer them.
  */
+uint64_t thread_all_signals(void);
+/* Which of them our threads block: all, unless something else was set before they started. */
 uint64_t thread_blocked_signals(void);
+void thread_set_blocked_signals(uint64_t signals);
 
 /* Starts a thread with that mask; `name` (static) is what tools show. 0 or an errno. */
 int thread_start(struct thread *thread, const char *name, size_t stack_size, void (*main)(void *),
                  void *argument);
+
+/* Waits for its beginning, at most until `end` (sys_now_ms); false: it did not come. */
+bool thread_wait_started(const struct thread *thread, uint64_t end);
 
 /* Waits for its end, which must have been asked for, and frees its stack. */
 void thread_join(struct thread *thread);

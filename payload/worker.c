@@ -1,5 +1,6 @@
 #include "payload/worker.h"
 
+#include "payload/bell.h"
 #include "payload/console.h"
 #include "payload/guard.h"
 #include "payload/lock.h"
@@ -17,7 +18,6 @@ enum phase { IDLE, GIVEN, FINISHED };
 
 static struct {
     struct thread thread;
-    const struct descriptor *wake;
     _Atomic uint32_t phase; /* enum phase: what the worker sleeps on */
     struct job job;
     enum job_result result;
@@ -33,12 +33,6 @@ static void name_after(pid_t client)
     char name[16];
     text_format(name, sizeof(name), "mh<%d", client);
     thread_set_name(client ? name : IDLE_NAME);
-}
-
-void worker_wake_listener(void)
-{
-    if (descriptor_intact(state.wake))
-        sys_write(state.wake->fd, "", 1); /* fails only when it is readable anyway */
 }
 
 static void work(void *argument)
@@ -57,19 +51,23 @@ static void work(void *argument)
         /* Without an alternate stack an overflow in a call could not be caught. */
         state.result = entered ? console_run(&state.job) : JOB_LOST;
         atomic_store(&state.phase, FINISHED);
-        worker_wake_listener();
+        bell_ring();
     }
     if (entered)
         guard_leave_thread();
 }
 
-int worker_start(const struct descriptor *wake)
+int worker_start(void)
 {
-    state.wake = wake;
     state.named_after = 0;
     atomic_store(&state.interrupted, false);
     atomic_store(&state.phase, IDLE);
     return thread_start(&state.thread, IDLE_NAME, STACK_BYTES, work, NULL);
+}
+
+bool worker_wait_started(uint64_t end)
+{
+    return thread_wait_started(&state.thread, end);
 }
 
 void worker_join(void)
@@ -131,12 +129,12 @@ int worker_replace(void)
 {
     thread_join(&state.thread);
     guard_bury();
-    return worker_start(state.wake);
+    return worker_start();
 }
 
 pid_t worker_tid(void)
 {
-    return atomic_load(&state.thread.tid);
+    return (pid_t)atomic_load(&state.thread.tid);
 }
 
 bool worker_interrupted(void)

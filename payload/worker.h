@@ -45,8 +45,10 @@ enum job_result {
     JOB_DIED,    /* the worker ended with it (pthread_exit): it must be buried */
 };
 
-/* Starts the thread; it writes to `wake` (a pipe, borrowed) when a job is done. 0 or an errno. */
-int worker_start(const struct descriptor *wake);
+/* Starts the thread; it rings the bell when a job is done. 0 or an errno. */
+int worker_start(void);
+/* Waits for it to run, at most until `end` (sys_now_ms). */
+bool worker_wait_started(uint64_t end);
 /* Joins it; JOB_STOP must have been given. */
 void worker_join(void);
 /* In a forked child. */
@@ -67,9 +69,7 @@ int worker_replace(void);
 void worker_rest(void);
 pid_t worker_tid(void);
 
-/* For the worker itself: makes the listener look at what there is to do; */
-void worker_wake_listener(void);
-/* and the running job was asked to end. */
+/* For the worker itself: the running job was asked to end. */
 bool worker_interrupted(void);
 
 #endif

@@ -46,6 +46,38 @@ start_quietly() {
     started+=("$pid")
 }
 
+# start_obeying COMMAND...: starts a target that obeys standard input, one word a line, each answered by a line of its
+# output ($out), where `ready` is the first. `tell` talks to it; teardown() should close descriptor 7.
+start_obeying() {
+    out=$BATS_TEST_TMPDIR/obeying.out
+    local control=$BATS_TEST_TMPDIR/control
+    rm -f "$control"
+    mkfifo "$control"
+    "$@" <"$control" >"$out" 2>&1 3>&- 7>&- &
+    pid=$!
+    started+=("$pid")
+    exec 7>"$control"
+    wait_until 20 grep -qs '^ready' "$out"
+}
+
+# tell WORDS: sets $reply to the line that the target answers with.
+tell() {
+    local before
+    before=$(wc -l <"$out")
+    tell_only "$@"
+    wait_until 60 has_lines "$out" $((before + 1))
+    reply=$(sed -n "$((before + 1))p" "$out")
+}
+
+# The same for an answer that comes later.
+tell_only() {
+    echo "$*" >&7
+}
+
+has_lines() {
+    (($(wc -l <"$1") >= $2))
+}
+
 # end PID...: ends what this test started, by pid, and reaps it.
 end() {
     local one

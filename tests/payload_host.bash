@@ -9,30 +9,9 @@ log=$BATS_TEST_TMPDIR/log
 
 # start_host [LAUNCHER...]: the host, which obeys what `tell` says.
 start_host() {
-    out=$BATS_TEST_TMPDIR/host.out
-    local control=$BATS_TEST_TMPDIR/control
-    rm -f "$control"
-    mkfifo "$control"
-    "$@" "$HOST" "$LIBRARY" "$socket" <"$control" >"$out" 2>&1 3>&- 7>&- &
-    pid=$!
-    started+=("$pid")
-    exec 7>"$control"
-    wait_until 20 grep -qs '^ready' "$out"
+    start_obeying "$@" "$HOST" "$LIBRARY" "$socket"
     tell load
     assert_equal "$reply" loaded
-}
-
-# tell WORDS: sets $reply to the line that the host answers with.
-tell() {
-    local before
-    before=$(wc -l <"$out")
-    echo "$*" >&7
-    wait_until 60 has_lines "$out" $((before + 1))
-    reply=$(sed -n "$((before + 1))p" "$out")
-}
-
-has_lines() {
-    (($(wc -l <"$1") >= $2))
 }
 
 # installed [WORDS]: a host with the manhole open.

@@ -1,0 +1,3 @@
+// CC: musl-gcc
+/* The same program with another C library. */
+#include "linked_host.c"
