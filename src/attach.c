@@ -30,6 +30,8 @@ static struct error *install_and_connect(struct connection *connection,
     struct error *error = installer_install(connection->process, options, &installation);
     if (!error && installation.was_there)
         error = installer_compare(connection->process, options, &installation);
+    if (!error && installation.sleeps_until[0])
+        error = installer_explain_sleep(connection->process, &installation);
     if (error)
         return error;
     return client_connect(connection->process, installation.place.socket_path,

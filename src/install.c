@@ -20,6 +20,10 @@ static struct error *install(pid_t pid, const struct install_options *options)
         return error;
     if (installation.was_there)
         message_note("process %d: already installed", process->pid);
+    char clean[sizeof(installation.sleeps_until)];
+    if (installation.sleeps_until[0])
+        message_note("process %d: sleeps until %s", process->pid,
+                     message_sanitize(installation.sleeps_until, clean, sizeof(clean)));
     printf("%s\n", installation.place.socket_path);
     return NULL;
 }

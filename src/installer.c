@@ -5,8 +5,10 @@
 #include "src/message.h"
 #include "src/payload_file.h"
 #include "src/progress.h"
+#include "src/signal_names.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -82,16 +84,65 @@ static void encode_options(const struct install_options *options, struct manhole
         ret->verbose_destination = atoi(options->verbose_destination);
 }
 
-/* Where the manhole that is loaded listens, by its own word; listening stays false if nowhere. */
-static struct error *ask_payload(struct process *process, uint64_t timeout_us,
-                                 struct manhole_place *place)
+/* What wakes a manhole with these options; "": nothing has to. */
+static void describe_sleep(const struct install_options *options, char *text, size_t size)
 {
+    char activate[16], oneshot[16];
+    snprintf(activate, sizeof(activate), "SIG%s", signal_name(options->activate_on));
+    snprintf(oneshot, sizeof(oneshot), "SIG%s", signal_name(options->oneshot_on));
+    if (options->activate_on && options->oneshot_on)
+        snprintf(text, size, "%s, or %s for one client", activate, oneshot);
+    else if (options->activate_on)
+        snprintf(text, size, "%s", activate);
+    else if (options->oneshot_on)
+        snprintf(text, size, "%s, each for one client", oneshot);
+    else
+        snprintf(text, size, "%s", options->no_thread ? "the program calls manhole_activate" : "");
+}
+
+/* What wakes a manhole with such a description of its sleep. */
+static void explain_waking(const struct process *process, const char *text, char *ret, size_t size)
+{
+    static const char *const prefixes[] = {"SIG", "signal "};
+    snprintf(ret, size, "wait for that, or install with --replace");
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t length = strlen(prefixes[i]);
+        if (strncmp(text, prefixes[i], length) != 0)
+            continue;
+        const char *name = text + length;
+        int name_length = (int)strcspn(name, ",;");
+        const char *option = strncmp(name, "USR", 3) == 0 ? "-" : "-s ";
+        snprintf(ret, size, "'manhole-attach %s%.*s %d' wakes it", option, name_length, name,
+                 process->pid);
+    }
+}
+
+struct error *installer_explain_sleep(const struct process *process,
+                                      const struct installation *installation)
+{
+    char text[sizeof(installation->sleeps_until)], path[SOCKET_PATH_MAX], next[96];
+    message_sanitize(installation->sleeps_until, text, sizeof(text));
+    message_sanitize(installation->place.socket_path, path, sizeof(path));
+    explain_waking(process, text, next, sizeof(next));
+    return error_create(ERROR_STATE, EALREADY, "process %d: the manhole at %s sleeps until %s; %s",
+                        process->pid, path, text, next);
+}
+
+/*
+ * Where the manhole that is loaded listens, by its own word: "PATH free", "PATH held by ...", "PATH
+ * sleeps until ...", "PATH lost: ..."; listening stays false if nowhere.
+ */
+static struct error *ask_payload(struct process *process, uint64_t timeout_us,
+                                 struct installation *ret)
+{
+    static const char sleeps[] = " sleeps until ";
     struct inject_request request = {
         .soname = PAYLOAD_SONAME,
         .function = "manhole_injected_status",
         .timeout_us = timeout_us,
     };
     struct inject_result result = {0};
+    char clean[INJECT_MESSAGE_MAX];
     struct error *error = inject_call(process, &request, &result);
     if (error || result.status == MANHOLE_NOT_INSTALLED)
         return error;
@@ -99,11 +150,22 @@ static struct error *ask_payload(struct process *process, uint64_t timeout_us,
         return explain_status(process, result.status, result.message);
     result.message[sizeof(result.message) - 1] = '\0';
     size_t length = strcspn(result.message, " \n");
-    if (result.message[0] != '/' || length >= sizeof(place->socket_path))
+    if (result.message[0] != '/' || length >= sizeof(ret->place.socket_path))
         return NULL;
-    memcpy(place->socket_path, result.message, length);
-    place->socket_path[length] = '\0';
-    place->listening = true;
+    memcpy(ret->place.socket_path, result.message, length);
+    ret->place.socket_path[length] = '\0';
+    const char *state = result.message + length;
+    if (strncmp(state, sleeps, strlen(sleeps)) == 0) {
+        snprintf(ret->sleeps_until, sizeof(ret->sleeps_until), "%s", state + strlen(sleeps));
+        return installer_explain_sleep(process, ret);
+    }
+    if (strncmp(state, " lost:", strlen(" lost:")) == 0)
+        return error_create(ERROR_STATE, EALREADY,
+                            "process %d: a manhole is installed, but listens no more:%s; uninstall "
+                            "it, or install with --replace",
+                            process->pid,
+                            message_sanitize(state + strlen(" lost:"), clean, sizeof(clean)));
+    ret->place.listening = true;
     return NULL;
 }
 
@@ -136,7 +198,9 @@ static struct error *load_and_install(struct process *process,
         return error;
     if (ret->result.status)
         return explain_status(process, ret->result.status, ret->result.message);
-    ret->place.loaded = ret->place.listening = true;
+    describe_sleep(options, ret->sleeps_until, sizeof(ret->sleeps_until));
+    ret->place.loaded = true;
+    ret->place.listening = !ret->sleeps_until[0];
     ret->result.message[sizeof(ret->result.message) - 1] = '\0';
     size_t length = strlen(ret->result.message);
     if (ret->result.message[0] != '/' || length >= sizeof(ret->place.socket_path))
@@ -161,7 +225,7 @@ static struct error *install_locked(struct process *process, const struct instal
         return error;
     if (!options->replace) {
         if (plan.loaded && !ret->place.listening)
-            error = ask_payload(process, options->timeout_us, &ret->place);
+            error = ask_payload(process, options->timeout_us, ret);
         if (error)
             return error;
         ret->was_there = ret->place.listening;

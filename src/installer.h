@@ -15,16 +15,17 @@
 #include <stdbool.h>
 
 struct installation {
-    struct manhole_place place;  /* where it listens now */
+    struct manhole_place place;  /* where it listens now, or will */
     bool was_there;              /* nothing was done: a manhole listened already */
+    char sleeps_until[400];      /* it does not listen yet: what wakes it, for people; or "" */
     struct inject_result result; /* of the loan, unless was_there */
 };
 
 /*
- * Leaves the target with a listening manhole. One that is there already is kept (`was_there`),
- * unless the options ask to replace it. Errors: those of inject_call, and of what the payload
- * answers: ERROR_STATE (the path is taken), ERROR_USAGE (a path that cannot be),
- * ERROR_NOT_PERMITTED.
+ * Leaves the target with a manhole: a listening one, or, where the options ask for it, one that
+ * sleeps. One that listens already is kept (`was_there`), unless the options ask to replace it.
+ * Errors: those of inject_call, and of what the payload answers: ERROR_STATE (the path is taken; a
+ * manhole is there and sleeps), ERROR_USAGE (a path that cannot be), ERROR_NOT_PERMITTED.
  */
 struct error *installer_install(struct process *process, const struct install_options *options,
                                 struct installation *ret) MUST_CHECK;
@@ -36,6 +37,10 @@ struct error *installer_install(struct process *process, const struct install_op
 struct error *installer_compare(const struct process *process,
                                 const struct install_options *options,
                                 const struct installation *installation) MUST_CHECK;
+
+/* ERROR_STATE: what is to be done about a manhole that sleeps. */
+struct error *installer_explain_sleep(const struct process *process,
+                                      const struct installation *installation) MUST_CHECK;
 
 /* Closes the manhole and unloads it. ERROR_STATE when there is none. */
 struct error *installer_uninstall(struct process *process, uint64_t timeout_us,

@@ -658,3 +658,65 @@ is_alone() {
     assert_equal "$reply" "install done: $socket"
     answers
 }
+
+# --- By manhole-attach. ---
+
+# attach_to STATUS ARGUMENTS...
+attach_to() {
+    local expected=$1
+    shift
+    run --separate-stderr "-$expected" timeout 60 "$ATTACH" "$@" "$pid" </dev/null
+}
+
+@test "an injected manhole sleeps until its signal, says so, and leaves the handler as it was" {
+    start poller
+    local actions
+    actions=$(grep -E '^Sig(Blk|Ign|Cgt)' "/proc/$pid/status")
+    attach_to 0 --install --activate-on USR2 --socket-path "$socket"
+    assert_output "$socket"
+    assert_equal "$stderr" "manhole-attach: process $pid: sleeps until SIGUSR2"
+    is_gone "$socket"
+    local arguments
+    for arguments in '' --install '--install --activate-on USR2'; do
+        # shellcheck disable=SC2086
+        attach_to 6 $arguments
+        assert_equal "$stderr" "manhole-attach: process $pid: the manhole at $socket sleeps until SIGUSR2; 'manhole-attach -USR2 $pid' wakes it"
+    done
+    attach_to 0 -USR2 --eval 'call getpid' -t 20
+    assert_output --partial "= $pid (0x"
+    [[ -S $socket ]]
+    attach_to 0 --uninstall
+    is_gone "$socket"
+    assert_equal "$(grep -E '^Sig(Blk|Ign|Cgt)' "/proc/$pid/status")" "$actions"
+    refute grep -q libmanhole "/proc/$pid/maps"
+}
+
+@test "an injected oneshot serves one client at each signal" {
+    local program
+    for program in poller poller_musl; do
+        [[ -x $TARGETS/$program ]] || continue
+        start "$program"
+        attach_to 0 --install --oneshot-on SIGUSR1 --socket-path "$socket"
+        assert_equal "$stderr" "manhole-attach: process $pid: sleeps until SIGUSR1, each for one client"
+        local round
+        for round in 1 2; do
+            attach_to 0 -USR1 --eval 'call getpid' -t 20
+            assert_output --partial "= $pid (0x"
+            wait_until 10 is_gone "$socket"
+        done
+        attach_to 0 --uninstall
+        end "$pid"
+    done
+}
+
+@test "a manhole that sleeps is replaced by --replace" {
+    start poller
+    attach_to 0 --install --no-thread --socket-path "$socket"
+    assert_equal "$stderr" "manhole-attach: process $pid: sleeps until the program calls manhole_activate"
+    attach_to 6 --install
+    assert_equal "$stderr" "manhole-attach: process $pid: the manhole at $socket sleeps until the program calls manhole_activate; wait for that, or install with --replace"
+    attach_to 0 --install --replace --socket-path "$socket"
+    assert_output "$socket"
+    attach_to 0 --eval 'call getpid'
+    assert_output --partial "= $pid (0x"
+}
