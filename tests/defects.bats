@@ -9,6 +9,7 @@
 #   E2                 attach.bats: uninstalling what has no manhole says so with status 6
 #   E3                 options.bats: options that contradict each other are refused
 #   E4                 payload.bats: only root and the program's own user get in
+#   E4                 sessions.bats: clients that are refused are logged at a limited rate
 #   E5                 options.bats: each install option says what it takes
 #   E5                 payload.bats: bad paths and bad options are refused with a cause, and nothing is left
 #   E6                 defects.bats: a bind that fails is told, by whatever way it was asked for, and the program goes on
@@ -18,12 +19,13 @@
 #   C2                 defects.bats: it is the effective user on both sides that counts
 #   C3                 payload.bats: the socket is 0600 whatever the umask
 #   C4                 payload.bats: the log has python-manhole's shape
-#   C4                 payload.bats: a second client is told at once who holds the manhole
+#   C4                 sessions.bats: a second client of frames is told at once who holds the manhole
 #   4.1                attach.bats: a target in its own mount and pid namespace is attached
 #   4.1                clients.bats: a service with a private /tmp is attached by pid, and its socket is there alone
 #   4.2                payload.bats: what is at the path and is not an abandoned socket of ours stays
 #   4.2                defects.bats: what is at the path stays there, and the program without a manhole, when one is injected
-#   4.3                payload.bats: a second client is told at once who holds the manhole
+#   4.3                sessions.bats: 50 clients at once are all served, one after the other
+#   4.3                sessions.bats: a second client of frames is told at once who holds the manhole
 #   4.4                attach.bats: a path that somebody else listens on is not taken
 #   4.4                attach.bats: a socket served by another process than the one asked for is not talked to
 #   4.5                defects.bats: a socket left behind by SIGTERM, SIGKILL or exec is known as abandoned, and the next one takes the path
@@ -33,7 +35,8 @@
 #   4.8                attach.bats: a socket that was removed is one clear line, and --replace makes a new one
 #   L1                 payload.bats: at rest there are two threads that never wake, and block what they must and no more
 #   L2                 payload.bats: 20 clients one after the other, each with a fault, leave a manhole like new
-#   L3                 payload.bats: a second client is told at once who holds the manhole
+#   L3                 sessions.bats: a client of text waits for its turn, and what it said meanwhile is answered then
+#   L3                 sessions.bats: a second client of frames is told at once who holds the manhole
 #   L6                 defects.bats: installing again and again leaves no thread, no descriptor, no mapping, and one manhole
 #   L7                 payload.bats: libmanhole.so depends on libc alone, and on no version of it
 #   L7                 inject.bats: programs with a sanitizer are attached through its own functions
@@ -50,17 +53,17 @@
 #   R5                 payload.bats: mistakes are named and lose nothing
 #   R5                 payload.bats: every kind of fault ends the call and not the program
 #   R6                 console.bats: quit leaves as Ctrl-D does
-#   R7                 payload.bats: a half-closed client still gets all its answers, and its last line needs no newline
-#   R8                 payload.bats: clients that connect and vanish, in all ways, leave nothing
-#   R9                 payload.bats: NULs and bytes of all kinds do no harm
-#   R9                 payload.bats: a line of more than a megabyte is refused, and the session goes on
+#   R7                 sessions.bats: a half-closed client still gets all its answers, and its last line needs no newline
+#   R8                 sessions.bats: clients that connect and vanish, in all ways, leave nothing
+#   R9                 sessions.bats: NULs and bytes of all kinds do no harm
+#   R9                 sessions.bats: a line of more than a megabyte is refused, and the session goes on
 #   R10                payload.bats: hanging up cuts off what runs, and the next client is served
 #   R10                payload.bats: INTERRUPT cuts off what runs, and waits behind nothing
 #   R11                redirect.bats: what is printed on a pipe, by C code or its children, is shown and still goes there
 #   R12                redirect.bats: what is printed on a pipe, by C code or its children, is shown and still goes there
 #   R13                redirect.bats: it is shown while the evaluation runs
 #   R14                redirect.bats: a client who does not read costs the program nothing, and is told how much he missed
-#   R14                payload.bats: a client that never reads is dropped in the end, and the program never notices
+#   R14                sessions.bats: a client that never reads is dropped in the end, and the program never notices
 #   R15                redirect.bats: after a fault, an interruption or an ended thread all is as before
 #   R16                payload.bats: after sessions with calls and faults everything is as it was
 #   R17                - the kernel vouches for the user, and the log says who came; commands are not recorded
@@ -73,15 +76,15 @@
 #   stale-socket       defects.bats: a socket left behind by SIGTERM, SIGKILL or exec is known as abandoned, and the next one takes the path
 #   stale-socket       defects.bats: a program that became another one by exec gets a manhole at the same path
 #   stalled-client     redirect.bats: a client who does not read costs the program nothing, and is told how much he missed
-#   stalled-client     payload.bats: uninstalling does not wait for a client that never reads, floods or just sits there
+#   stalled-client     sessions.bats: uninstalling does not wait for a client that never reads, floods or just sits there
 #   no-sigpipe         defects.bats: clients that vanish give the program no SIGPIPE, and make no write of it fail
 #   eof-despite-fork   defects.bats: a client sees its end although a child of the program lives
 #   interruptible      payload.bats: hanging up cuts off what runs, and the next client is served
 #   reinstall          defects.bats: installing again and again leaves no thread, no descriptor, no mapping, and one manhole
-#   queued-clients     defects.bats: fifty clients at once are each served or told who is, and the one that is served notices nothing
-#   invalid-bytes      payload.bats: NULs and bytes of all kinds do no harm
-#   huge-line          payload.bats: a line of more than a megabyte is refused, and the session goes on
-#   no-newline         payload.bats: a half-closed client still gets all its answers, and its last line needs no newline
+#   queued-clients     sessions.bats: 50 clients at once are all served, one after the other
+#   invalid-bytes      sessions.bats: NULs and bytes of all kinds do no harm
+#   huge-line          sessions.bats: a line of more than a megabyte is refused, and the session goes on
+#   no-newline         sessions.bats: a half-closed client still gets all its answers, and its last line needs no newline
 #   umask-0            payload.bats: the socket is 0600 whatever the umask
 #   uid-and-euid       defects.bats: it is the effective user on both sides that counts
 #   counts             inject.bats: after a loan the code, the mappings, the masks and the descriptors are as before
@@ -279,34 +282,6 @@ PYTHON
     touch "$go"
     wait_until 20 grep -qs end "$BATS_TEST_TMPDIR/client"
     alive "$child"
-    wait_until 10 serves
-}
-
-@test "fifty clients at once are each served or told who is, and the one that is served notices nothing" {
-    local i
-    start_helper preloaded
-    open_session
-    for i in {1..50}; do
-        timeout 60 socat -t 50 - "UNIX-CONNECT:$socket" </dev/null >"$BATS_TEST_TMPDIR/queued.$i" 3>&- 7>&- 8>&- &
-        started+=($!)
-    done
-    echo 'call labs 3579' >&8
-    wait_until 20 session_has '= 3579 (0xdfb)'
-    for i in {1..50}; do
-        wait_until 30 grep -qx "manhole: busy: held by pid $client" "$BATS_TEST_TMPDIR/queued.$i"
-    done
-    echo exit >&8
-    wait "$client"
-    wait_until 10 serves
-    # And when nobody is before them.
-    for i in {1..50}; do
-        timeout 60 socat -t 50 - "UNIX-CONNECT:$socket" </dev/null >"$BATS_TEST_TMPDIR/queued.$i" 3>&- 7>&- 8>&- &
-        started+=($!)
-    done
-    for i in {1..50}; do
-        wait_until 30 grep -qsE 'goodbye$|^manhole: busy: ' "$BATS_TEST_TMPDIR/queued.$i"
-    done
-    grep -q 'goodbye$' "$BATS_TEST_TMPDIR"/queued.*
     wait_until 10 serves
 }
 

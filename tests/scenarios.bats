@@ -85,12 +85,13 @@ has_said() {
 }
 
 @test "scenario 4: twenty sessions one after another: stacks, prompt, print, leave" {
-    local form
-    for form in preloaded injected; do
-        start_helper $form
-        serves 20
-        end_helper
-    done
+    start_helper preloaded
+    serves 20
+}
+
+@test "scenario 4, injected: the same with a manhole that came later" {
+    start_helper injected
+    serves 20
 }
 
 # --- One or several. ---
