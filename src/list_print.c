@@ -33,14 +33,17 @@ struct cells {
 
 static void format_client(const struct list_row *row, char *buffer)
 {
-    char user[USER_MAX], name[256];
-    if (!row->place.session_inode)
+    char user[USER_MAX], name[256], more[32] = "";
+    if (row->place.session_count > 1)
+        snprintf(more, sizeof(more), ", and %zu more", row->place.session_count - 1);
+    if (!row->place.session_count)
         strcpy(buffer, "-");
     else if (!row->client.pid)
-        strcpy(buffer, "? (out of sight)");
+        snprintf(buffer, PERSON_MAX, "? (out of sight)%s", more);
     else
-        snprintf(buffer, PERSON_MAX, "%d %s %s", row->client.pid, user_name(row->client.uid, user),
-                 message_sanitize(row->client.name, name, sizeof(name)));
+        snprintf(buffer, PERSON_MAX, "%d %s %s%s", row->client.pid,
+                 user_name(row->client.uid, user),
+                 message_sanitize(row->client.name, name, sizeof(name)), more);
 }
 
 static void format_since(const struct timespec *since, char *buffer, size_t size)
@@ -141,7 +144,7 @@ static void put_process(json_object *object, const struct list_process *process)
 
 static json_object *client_object(const struct list_row *row)
 {
-    if (!row->place.session_inode)
+    if (!row->place.session_count)
         return NULL;
     json_object *object = json_object_new_object();
     put_process(object, &row->client);
@@ -155,6 +158,7 @@ static json_object *row_object(const struct list_row *row)
     json_put(object, "socket", json_text(row->place.socket_path));
     json_put(object, "since", row->place.since.tv_sec ? json_time(&row->place.since) : NULL);
     json_put(object, "client", client_object(row));
+    json_put(object, "clients_connected", json_object_new_int64((int64_t)row->place.session_count));
     return object;
 }
 

@@ -195,14 +195,17 @@ static const struct bound_socket *choose(const struct process *process, const st
     return NULL;
 }
 
-/* What it accepted and holds open; 0: nothing. */
-static uint64_t find_session(struct bound_socket *sockets, const char *path)
+/* What it accepted and holds open: one that is served, and others whose turn comes. */
+static void find_sessions(struct bound_socket *sockets, const char *path, struct manhole_place *ret)
 {
     struct bound_socket *one, *next;
     HASH_ITER(hh, sockets, one, next)
-    if (!one->listening && strcmp(one->path, path) == 0)
-        return one->inode;
-    return 0;
+    {
+        if (one->listening || strcmp(one->path, path) != 0)
+            continue;
+        if (!ret->session_count++)
+            ret->session_inode = one->inode;
+    }
 }
 
 static void describe_place(struct bound_socket *sockets, const struct bound_socket *chosen,
@@ -210,7 +213,7 @@ static void describe_place(struct bound_socket *sockets, const struct bound_sock
 {
     ret->listening = true;
     ret->since = chosen->since;
-    ret->session_inode = find_session(sockets, chosen->path);
+    find_sessions(sockets, chosen->path, ret);
     memcpy(ret->socket_path, chosen->path, sizeof(ret->socket_path));
 }
 

@@ -21,7 +21,8 @@ struct manhole_place {
     bool listening;                    /* it has a listening socket: `socket_path` */
     char socket_path[SOCKET_PATH_MAX]; /* as the process itself names it; "": not known */
     struct timespec since;             /* when that socket was made; 0: not known */
-    uint64_t session_inode;            /* of the socket a client is served at; 0: none is */
+    size_t session_count;              /* clients that are connected, served or waiting */
+    uint64_t session_inode;            /* of the socket that one of them is served at; 0: none */
 };
 
 /* Errors: ERROR_NOT_PERMITTED (explained), ERROR_NO_PROCESS. */

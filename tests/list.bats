@@ -167,6 +167,26 @@ connect_nc() {
     wait_until 20 grep -q help "$output_file"
 }
 
+@test "of several clients that are connected one is listed, and how many more there are" {
+    start_sleeper
+    "$ATTACH" --install "$pid"
+    local target=$pid
+    connect_nc "$target"
+    local first=$pid
+    nc -N -U "/tmp/manhole-$target" <"$BATS_TEST_TMPDIR/input" >/dev/null 2>&1 3>&- 4>&- &
+    local second=$!
+    started+=("$second")
+    wait_until 20 lists "^ *$target .* ($first|$second) root nc, and 1 more$"
+    run -0 --separate-stderr "$ATTACH" --list --format json
+    run jq --argjson pid "$target" '.manholes[] | select(.pid == $pid) | .clients_connected' <<<"$output"
+    assert_output 2
+    exec 4>&-
+}
+
+lists() {
+    "$ATTACH" --list 2>/dev/null | grep -Eq "$1"
+}
+
 is_free() {
     "$ATTACH" --list 2>/dev/null | grep -Eq "^ *$1 .* -$"
 }
