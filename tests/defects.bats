@@ -13,6 +13,7 @@
 #   E5                 options.bats: each install option says what it takes
 #   E5                 payload.bats: bad paths and bad options are refused with a cause, and nothing is left
 #   E6                 defects.bats: a bind that fails is told, by whatever way it was asked for, and the program goes on
+#   E7                 activation.bats: activate_on: no socket before the signal, and the second signal changes nothing
 #   E8                 payload.bats: without free descriptors it waits, and serves when there are some again
 #   E9                 - C has no default time-out that a socket could inherit
 #   C1                 payload.bats: only root and the program's own user get in
@@ -40,9 +41,14 @@
 #   L6                 defects.bats: installing again and again leaves no thread, no descriptor, no mapping, and one manhole
 #   L7                 payload.bats: libmanhole.so depends on libc alone, and on no version of it
 #   L7                 inject.bats: programs with a sanitizer are attached through its own functions
+#   L8                 activation.bats: in forked and vforked children the signals of activation do nothing
 #   F4                 defects.bats: a client sees its end although a child of the program lives
+#   S1                 activation.bats: the program's own handler is kept whole, and put back
 #   S1                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
+#   S2                 activation.bats: a oneshot of a thread that allocates all the time never meets its lock
+#   S3                 activation.bats: a fault in a oneshot session hurts nobody, and the next signal serves another one
 #   S4                 scenarios.bats: scenario 32: a signal to the thread that accepts does not keep it from serving
+#   S5                 activation.bats: the console of a oneshot sees the stack of the thread that waits for it
 #   S6                 defects.bats: clients that vanish give the program no SIGPIPE, and make no write of it fail
 #   R1                 stacks.bats: a client of text gets the stacks of all threads, then the banner, then the prompt
 #   R2                 payload.bats: nc -U gets a banner, a prompt and answers
@@ -70,6 +76,7 @@
 #
 # What its tests leave out:
 #
+#   second-activation  activation.bats: activate_on: no socket before the signal, and the second signal changes nothing
 #   failed-bind        defects.bats: a bind that fails is told, by whatever way it was asked for, and the program goes on
 #   regular-file       payload.bats: what is at the path and is not an abandoned socket of ours stays
 #   child-exit         payload.bats: a forked child neither serves nor removes its parent's socket, and may have its own

@@ -24,18 +24,15 @@ start_helper() {
     fi
 }
 
-# start_obedient COMMAND...: a program that does what `tell` says, and whose output is $out, and $errors.
+# start_obedient COMMAND...: start_obeying, but $out has what the program answers alone, and $errors the rest.
 start_obedient() {
-    local control=$BATS_TEST_TMPDIR/control
-    out=$BATS_TEST_TMPDIR/helper.out
     errors=$BATS_TEST_TMPDIR/helper.err
-    rm -f "$control" "$out" "$errors"
-    mkfifo "$control"
-    "$@" <"$control" >"$out" 2>"$errors" 3>&- 7>&- &
-    pid=$!
-    started+=("$pid")
-    exec 7>"$control"
-    wait_until 20 grep -qs '^ready' "$out"
+    : >"$errors"
+    start_obeying with_errors_apart "$@"
+}
+
+with_errors_apart() {
+    exec "$@" 2>"$errors"
 }
 
 # as_long_options NAME=VALUE...: the options of MANHOLE as those of manhole-attach, one word a line.
@@ -57,19 +54,6 @@ end_helper() {
     end_all
     rm -f "${sockets[@]}"
     sockets=()
-}
-
-# tell WORDS: sets $reply to the line of the program's output that comes next.
-tell() {
-    local before
-    before=$(wc -l <"$out")
-    echo "$*" >&7
-    wait_until 60 has_lines "$out" $((before + 1))
-    reply=$(sed -n "$((before + 1))p" "$out")
-}
-
-has_lines() {
-    (($(wc -l <"$1") >= $2))
 }
 
 # say LINE...: a plain text session at $socket, up to `exit`; sets $output.

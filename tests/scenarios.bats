@@ -4,7 +4,16 @@
 #   5                  handlers.bats: exec gives each line one framed answer, and neither banner nor prompt
 #   5                  handlers.bats: 200 clients of exec one after the other
 #   6                  handlers.bats: a function of a shared object serves the client, again and again, and leaves nothing
+#   26                 activation.bats: 100,000 signals that the program blocks: the manhole's threads take none of them
+#   27                 activation.bats: with an empty sigmask the manhole's threads take the program's signals, and go on
+#   28                 activation.bats: activate_on: no socket before the signal, and the second signal changes nothing
+#   28                 activation.bats: an injected manhole sleeps until its signal, says so, and leaves the handler as it was
 #   29                 options.bats: options that contradict each other are refused
+#   29                 activation.bats: activation on the signal of a oneshot is a conflict, and nothing is touched
+#   30                 activation.bats: oneshot_on: the thread waits while one client is served, and each signal serves one
+#   30                 activation.bats: an injected oneshot serves one client at each signal
+#   31                 activation.bats: a fault in a oneshot session hurts nobody, and the next signal serves another one
+#   34                 activation.bats: the manhole's threads block what sigmask says, and never faults or the C library's own
 #   39                 options.bats: the help fits a screen, names every option, and goes to standard output
 #   40                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
 #   43                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
@@ -101,6 +110,16 @@ has_said() {
     tell install
     assert_equal "$reply" 'install 4098 Manhole already installed!'
     serves 1
+}
+
+@test "scenario 8: without strictness the second install replaces the first, a oneshot at that" {
+    start_helper uninstalled
+    tell install oneshot_on=12
+    assert_equal "$reply" 'install 0 done'
+    is_gone "$socket"
+    tell install strict=0 "log=$log"
+    assert_equal "$reply" 'install 0 done'
+    serves 2
 }
 
 # --- Names. ---
