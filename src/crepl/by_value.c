@@ -197,13 +197,24 @@ const char *by_value_refused(struct layouts *layouts, struct module *module, con
     return tag == DW_TAG_base_type && !base_type_text(&die) ? unknown_type : NULL;
 }
 
+/* Structures that functions of Rust pass go by no rules that anybody promised. */
+static const char *passed_refused(struct layouts *layouts, struct module *module,
+                                  Dwarf_Die *function, const Dwarf_Die *type)
+{
+    Dwarf_Die unit, die;
+    if (dwarf_diecu(function, &unit, NULL, NULL) && dwarf_srclang(&unit) == DW_LANG_Rust &&
+        layouts_strip(layouts, module, type, &die) && layout_is_aggregate(dwarf_tag(&die)))
+        return "Rust passes by rules of its own";
+    return by_value_refused(layouts, module, type);
+}
+
 const char *by_value_call_refused(struct layouts *layouts, struct module *module,
                                   Dwarf_Die *function, Dwarf_Die *ret)
 {
     Dwarf_Die die, type;
     unsigned count = 0;
     const char *refused = NULL;
-    if (type_of(function, &type) && (refused = by_value_refused(layouts, module, &type))) {
+    if (type_of(function, &type) && (refused = passed_refused(layouts, module, function, &type))) {
         *ret = type;
         return refused;
     }
@@ -211,7 +222,7 @@ const char *by_value_call_refused(struct layouts *layouts, struct module *module
         return NULL;
     do {
         if (dwarf_tag(&die) == DW_TAG_formal_parameter && type_of(&die, &type) &&
-            (refused = by_value_refused(layouts, module, &type)))
+            (refused = passed_refused(layouts, module, function, &type)))
             *ret = type;
     } while (!refused && ++count < PARAMETERS_MAX && dwarf_siblingof(&die, &die) == 0);
     return refused;

@@ -1,4 +1,5 @@
-/* What declare.c, declare_types.c and declare_layout.c share. Nobody else includes this. */
+/* What declare.c, declare_roots.c, declare_types.c and declare_layout.c share. Nobody else includes
+ * this. */
 #ifndef SRC_CREPL_DECLARE_PRIVATE_H
 #define SRC_CREPL_DECLARE_PRIVATE_H
 
@@ -51,6 +52,34 @@ struct declarer {
     size_t mentioned_count, mentioned_capacity;
     bool no_memory;
 };
+
+/* A name that the text uses, and what it means. */
+struct root {
+    const struct tokens *tokens;
+    const struct token *token; /* the first that has it */
+    struct named named;
+    enum named_result result;
+    char *why;
+    char *c_name; /* malloc'ed */
+    bool is_written_to;
+};
+
+struct declaring {
+    struct declarer *declarer;
+    const struct declare_input *input;
+    struct tokens texts[2]; /* prelude, snippet */
+    struct root *roots;
+    size_t count;
+    struct declarations *ret;
+};
+
+/* "NAME FORMAT...", with the name as it was typed. */
+void declaring_add_problem(struct declaring *declaring, enum problem_kind kind,
+                           const struct root *root, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Writes the declaration of what was found for a root, and adds its binding. */
+void declare_root(struct declaring *declaring, struct root *root);
 
 /* What a type is wanted for. */
 enum type_use {
