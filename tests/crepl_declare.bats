@@ -336,6 +336,28 @@ bit_places() {
     assert_output --partial 'which is an object that C cannot copy'
 }
 
+@test "Rust: scopes, members in their places, functions that C cannot call" {
+    local rustc=/usr/bin/rustc
+    [[ -x $rustc ]] || rustc=$(command -v rustc)
+    "$rustc" -g -o "$BATS_TEST_TMPDIR/declared_rust" "$TOP/tests/runtimes/declared.rs"
+    start "$BATS_TEST_TMPDIR/declared_rust"
+    declares 'shop::TABLE[1] + shop::twice(2); shop::COUNTER; struct Item *i; i->name; struct Shape *s'
+    assert_line 'extern unsigned short shop__TABLE[3];'
+    assert_line 'extern long shop__twice(long);'
+    assert_line --regexp '^struct Item \{ .*struct String name; .*unsigned char small; '
+    problems 'shop::consume'
+    assert_output --partial 'it passes Item by value, which Rust passes by rules of its own'
+}
+
+@test "what clang builds" {
+    start values_by_clang
+    declares 'global_table; mutex; of_this_thread; struct everything *e; e->name; BLUE'
+    assert_line 'extern int global_table[10];'
+    binding of_this_thread of_this_thread
+    assert_output 'of_this_thread object tls 0x0 values_by_clang'
+    all_compile 60
+}
+
 @test "without debug information: functions and bytes of the symbol table" {
     cp "$TARGETS/declared" "$BATS_TEST_TMPDIR/declared"
     objcopy --strip-debug "$BATS_TEST_TMPDIR/declared"

@@ -31,50 +31,6 @@ struct choice {
     size_t count;
 };
 
-/* --- The query. --- */
-
-/* Cuts the string at the next "::"; NULL: there is none. */
-static char *cut_scope(char *text)
-{
-    char *at = strstr(text, "::");
-    if (!at)
-        return NULL;
-    *at = '\0';
-    return at + 2;
-}
-
-bool name_query_init(struct name_query *query, const struct wanted *wanted)
-{
-    *query = (struct name_query){.tag = wanted->tag, .type_place = wanted->type_place};
-    query->copy = strndup(wanted->text, wanted->length);
-    if (!query->copy)
-        return false;
-    char *rest = query->copy, *next;
-    if (*rest == '"') {
-        char *quote = strchr(rest + 1, '"');
-        if (quote)
-            *quote = '\0';
-        query->file = rest + 1;
-        rest = quote ? quote + 1 : rest + strlen(rest);
-        next = cut_scope(rest);
-        rest = next ? next : rest;
-    }
-    while ((next = cut_scope(rest))) {
-        if (!query->file && !query->scope_count && strchr(rest, '.'))
-            query->file = rest;
-        else if (*rest && query->scope_count < SCOPES_MAX)
-            query->scopes[query->scope_count++] = rest;
-        rest = next;
-    }
-    query->name = rest;
-    return true;
-}
-
-void name_query_deinit(struct name_query *query)
-{
-    free(query->copy);
-}
-
 /* --- Which entries fit. --- */
 
 const char *name_linkage(Dwarf_Die *die)
@@ -214,29 +170,39 @@ static bool exists(const struct candidate *candidate)
            candidate->address.kind != ADDRESS_CHANGED;
 }
 
-/* What somebody would type for this one. */
-static void write_qualified(const struct choice *choice, struct candidate *candidate, char *buffer,
-                            size_t size)
+/* The scopes around an entry, outermost first; up to SCOPES_MAX. */
+static void print_scopes(FILE *text, const struct choice *choice, const struct name_entry *entry,
+                         unsigned depth)
 {
-    const struct name_entry *scope =
-        name_index_parent(choice->index, specified(choice, candidate->entry, &candidate->die));
+    const struct name_entry *scope = name_index_parent(choice->index, entry);
+    if (!scope || depth > SCOPES_MAX)
+        return;
+    print_scopes(text, choice, scope, depth + 1);
+    fprintf(text, "%s::", scope->name);
+}
+
+/* What somebody would type for this one. */
+static void print_qualified(FILE *text, const struct choice *choice, struct candidate *candidate)
+{
+    const struct name_entry *entry = specified(choice, candidate->entry, &candidate->die);
+    const struct name_entry *scope = name_index_parent(choice->index, entry);
     const char *file = base_name(unit_name(&candidate->die));
     const char *linkage = name_linkage(&candidate->die);
     /* Overloaded functions differ in that alone. */
     if (candidate->entry->kind == NAME_FUNCTION && linkage &&
         strcmp(linkage, choice->query->name) != 0) {
-        snprintf(buffer, size, "%s", linkage);
+        fputs(linkage, text);
         return;
     }
     const char *mark = strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "0123456789_.") == strlen(file)
                            ? ""
                            : "\"";
-    if (scope)
-        snprintf(buffer, size, "%s%s%s::%s::%s", mark, file, mark, scope->name,
-                 choice->query->name);
-    else
-        snprintf(buffer, size, "%s%s%s::%s", mark, file, mark, choice->query->name);
+    /* Namespaces and classes are the same in all files. */
+    if (!scope || scope->kind == NAME_FUNCTION)
+        fprintf(text, "%s%s%s::", mark, file, mark);
+    print_scopes(text, choice, entry, 0);
+    fputs(choice->query->name, text);
 }
 
 /* Copies of one inline function of a header: each unit that uses it may have one. */
@@ -264,7 +230,6 @@ static bool same(const struct candidate *a, const struct candidate *b)
 static enum named_result refuse_several(struct choice *choice,
                                         bool (*counts)(const struct candidate *), char **why)
 {
-    char one[512];
     size_t size, listed = 0;
     FILE *text = open_memstream(why, &size);
     if (!text)
@@ -277,8 +242,9 @@ static enum named_result refuse_several(struct choice *choice,
                        same(&choice->candidates[i], &choice->candidates[j]);
         if (repeated)
             continue;
-        write_qualified(choice, &choice->candidates[i], one, sizeof(one));
-        fprintf(text, "%s%s", listed++ ? " or " : "", one);
+        if (listed++)
+            fputs(" or ", text);
+        print_qualified(text, choice, &choice->candidates[i]);
     }
     if (fclose(text) != 0) {
         free(*why);

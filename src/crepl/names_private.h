@@ -1,4 +1,4 @@
-/* What names.c and name_choice.c share. Nobody else includes this. */
+/* What names.c, name_query.c and name_choice.c share. Nobody else includes this. */
 #ifndef SRC_CREPL_NAMES_PRIVATE_H
 #define SRC_CREPL_NAMES_PRIVATE_H
 
