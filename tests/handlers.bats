@@ -45,7 +45,7 @@ ask() {
     printf '%s' "$output" >"$BATS_TEST_TMPDIR/blocks"
     run -0 perl -e 'local $/ = \1; my $all = join "", <STDIN>; while ($all =~ s/^([a-z]+) (\d+)\n//) {
         my ($word, $n) = ($1, $2); die "short: $n" if length($all) < $n; my $text = substr($all, 0, $n, "");
-        print $word eq "output" ? $text : "| $word $text\n" } die "rest: $all" if length $all' <"$BATS_TEST_TMPDIR/blocks"
+        print $word eq "output" ? $text : join(" ", "|", $word, length $text ? $text : ()) . "\n" } die "rest: $all" if length $all' <"$BATS_TEST_TMPDIR/blocks"
 }
 
 @test "exec gives each line one framed answer, and neither banner nor prompt" {
@@ -53,10 +53,10 @@ ask() {
     ask $'call write 1 "hi\\n" 3\ncall abs seven\n\nnonsense\ncall fault\ncall end_thread\ncall flood 64\nhelp nothing\nexit()'
     assert_equal "$output" "hi
 = 3 (0x3)
-| ok 
+| ok
 = 7 (0x7)
-| ok 
-| ok 
+| ok
+| ok
 | unknown no such command: 'nonsense'; 'help' lists them
 before the fault
 | faulted fault: ended by SIGSEGV at address 0x8, in fault+0x$(sed -nE 's/.*in fault\+0x([0-9a-f]+) .*/\1/p' <<<"$output") (prints)
@@ -64,7 +64,7 @@ before the end
 | failed the function ended its thread (pthread_exit); another has taken its place
 flood flood flood flood flood flood flood flood flood flood ...
 = 7 (0x7)
-| ok 
+| ok
 | unknown no such command: 'nothing'; 'help' lists them
 | bye goodbye"
     wait_until 10 log_has 'Exiting exec loop.'
