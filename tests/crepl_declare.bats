@@ -160,6 +160,14 @@ address_of() {
     assert_line 'struct item { int value; struct item *before; struct item *after; };'
 }
 
+@test "what two files say in the same words is not the same where it points elsewhere" {
+    start declared
+    declares 'holder.held->value + other_holder.held->text[0]'
+    assert_line 'struct holder { struct item *held; };'
+    assert_line 'struct holder__2 { struct item__2 *held; };'
+    assert_line 'struct item__2 { char *text; struct item__2 *next; };'
+}
+
 @test "static variables in functions" {
     start declared
     problems calls

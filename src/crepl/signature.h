@@ -8,8 +8,8 @@
 #include <elfutils/libdw.h>
 
 /*
- * A text that is equal for equal types: kind, name, size, line, and members (enumerators) with
- * place and type. malloc'ed; NULL without memory.
+ * A text that is equal for equal types: kind, name, size, line, file where it is no header, and
+ * members (enumerators) with place and type. malloc'ed; NULL without memory.
  */
 char *type_signature(Dwarf_Die *type);
 

@@ -91,6 +91,14 @@ USED NOINLINE int many(const char *format, ...)
     return format[0];
 }
 
+/* The same words at the same place as in the other file, for another struct item. */
+#line 1000
+struct holder {
+    struct item *held;
+};
+#line 1
+USED struct holder holder = {&hidden};
+
 int main(int count, char **words)
 {
     written_only = count;

@@ -12,6 +12,13 @@ static int __attribute__((noinline)) helper(int x)
     return x + 200;
 }
 
+#line 1000
+struct holder {
+    struct item *held;
+};
+#line 1
+__attribute__((used)) struct holder other_holder = {&hidden};
+
 int other_sum(int x)
 {
     return helper(x) + (other_list->text != NULL) + (hidden.next != NULL);
