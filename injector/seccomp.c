@@ -56,6 +56,7 @@ static const struct {
     {SYS_getpid, false, {0}},
     {SYS_nanosleep, false, {0}},
     {SYS_memfd_create, false, {0}},
+    {SYS_fcntl, false, {0}},
     {SYS_openat, false, {0}},
 #ifdef SYS_open
     {SYS_open, false, {0}},

@@ -292,3 +292,13 @@ one_thread() {
 two_threads() {
     [[ $(ls "/proc/$1/task" | wc -l) == 2 ]]
 }
+
+@test "gdb attaches to what has a manhole: it finds no descriptor of its own behind its name" {
+    start poller
+    "$ATTACH" --install "$pid"
+    run timeout --signal=KILL 60 gdb --batch --quiet -nx -iex 'set debuginfod enabled off' -p "$pid" \
+        -ex 'info threads' </dev/null
+    assert_success
+    assert_output --partial '"manhole"'
+    alive "$pid"
+}

@@ -22,6 +22,8 @@
 #define PROT_READ_WRITE 3
 #define MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE 0x100022
 #define PTHREAD_CREATE_DETACHED 1 /* in glibc and in musl */
+#define F_DUPFD_CLOEXEC 1030 /* linux/fcntl.h */
+#define IMAGE_FD 1000
 #define EEXIST 17
 #define EINVAL 22
 #define PARK_TICKS 2 /* of 10 ms (USER_HZ is 100): it parks for 10 to 20 ms */
@@ -306,7 +308,20 @@ arch_x86_64_bootstrap:
     movl $BOOTSTRAP_MEMFD_FAILED, %ecx
     testl %eax, %eax
     js finish
-    movl $BOOTSTRAP_WANTS_IMAGE, MAILBOX_STATE(%rbx)
+    /* Its number becomes the payload's name in the loader's list, where debuggers find it and open
+       it as a descriptor of their own: it must not be one that they have (gdb would read from a
+       pipe for ever). Without room for that it stays where it is. */
+    movl %eax, %edi
+    movl $SYS_fcntl, %eax
+    movl $F_DUPFD_CLOEXEC, %esi
+    movl $IMAGE_FD, %edx
+    syscall
+    testl %eax, %eax
+    js 4f
+    movl %eax, MAILBOX_FD(%rbx)
+    movl $SYS_close, %eax
+    syscall
+4:  movl $BOOTSTRAP_WANTS_IMAGE, MAILBOX_STATE(%rbx)
     movl $ORDER_LOAD, %esi
     call wait_for_order
     jc close_and_abandon
