@@ -238,6 +238,19 @@ static const char *const blocks[] = {
     [MANHOLE_UNKNOWN] = MANHOLE_BLOCK_UNKNOWN,
 };
 
+/* Between two commands: in text the prompt stands there already. */
+static void notify(const struct job *job, struct output *output)
+{
+    bool text = output->form == OUTPUT_TEXT;
+    if (text)
+        output_text(output, "\n");
+    output_bytes(output, job->data, job->size);
+    output_text(output, "\n");
+    if (text)
+        prompt(output);
+    output_flush(output);
+}
+
 /* The outcome, however it came about. */
 static void finish(struct request *request)
 {
@@ -376,6 +389,9 @@ enum job_result console_run(const struct job *job)
         break;
     case JOB_HANDLE:
         return handler_serve(job);
+    case JOB_NOTICE:
+        notify(job, &output);
+        return result_of(&request, &output);
     case JOB_STOP:
         break;
     }

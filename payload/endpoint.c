@@ -151,3 +151,9 @@ void endpoint_close(struct endpoint *endpoint)
         SYS_CALL(SYS_shutdown, endpoint->listening.fd, SHUT_RDWR, 0, 0, 0, 0);
     descriptor_close(&endpoint->listening);
 }
+
+void endpoint_forget(struct endpoint *endpoint)
+{
+    descriptor_close(&endpoint->listening);
+    *endpoint = (struct endpoint){.listening = DESCRIPTOR_NONE};
+}

@@ -26,6 +26,8 @@ int endpoint_open(struct endpoint *endpoint, const char *path, char *message, si
 
 /* Closes it and removes the file, if it is still the one that was made. */
 void endpoint_close(struct endpoint *endpoint);
+/* In a forked child: only the descriptor is closed. */
+void endpoint_forget(struct endpoint *endpoint);
 /* Only removes the file. */
 void endpoint_unlink(const struct endpoint *endpoint);
 

@@ -202,6 +202,16 @@ void guard_bury(void)
     stack_deinit(&state.alternate);
 }
 
+void guard_forget(bool caller_is_worker)
+{
+    state.cut_lock = (struct lock){0};
+    signals_forget();
+    if (caller_is_worker)
+        return;
+    atomic_store(&state.handler.tid, 0);
+    guard_bury();
+}
+
 bool guard_run_in_handler(uintptr_t function, void *argument, uintptr_t stack_top)
 {
     uint64_t arguments[ARCH_ARGUMENTS] = {(uintptr_t)argument};

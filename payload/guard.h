@@ -42,9 +42,11 @@ enum guard_outcome guard_run(enum guard_cut_mode mode, uintptr_t function,
 /* From another thread: cuts off what is running now, if anything; it may need to be said again. */
 void guard_cut(void);
 
-/* After a worker that ended inside guard_run (pthread_exit in what it called), and in a forked
-   child, where it never was. */
+/* After a worker that ended inside guard_run (pthread_exit in what it called). */
 void guard_bury(void);
+/* In a forked child, where the worker never was; or which its own code forked, and which is then
+   about to end (guard_run). */
+void guard_forget(bool caller_is_worker);
 
 /*
  * The same protection from faults for a piece of work inside a signal handler, on a thread of the

@@ -3,8 +3,10 @@
 
 #include "payload/activation.h"
 #include "payload/endpoint.h"
+#include "payload/fork.h"
 #include "payload/guard.h"
 #include "payload/handler.h"
+#include "payload/hooks.h"
 #include "payload/injected.h"
 #include "payload/listener.h"
 #include "payload/locals.h"
@@ -15,23 +17,31 @@
 #include "payload/queue.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
+#include "payload/stacks.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 #include "payload/thread.h"
 #include "payload/worker.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define LOCK_MS 5000
 /* How long an evaluation may take to end when the manhole is closed; and when the program exits. */
 #define PATIENCE_MS 2500
 #define EXIT_PATIENCE_MS 200
+/* How long a thread that exits may take to see that its client is gone. */
+#define LEAVE_MS 1000
 
 static struct {
     struct lock lock; /* of installing, uninstalling, asking */
     bool installed;
-    bool late; /* it only waits to be uninstalled */
-    pid_t pid; /* where it is installed; a forked child has another one */
+    bool late;           /* it only waits to be uninstalled */
+    bool forked;         /* by itself: installed in a child, where a socket comes after a delay */
+    bool patched;        /* children get one of their own */
+    char fork_line[192]; /* what the log is told of that */
+    _Atomic uint32_t waiting_at_exit; /* threads of the program that are in wait_for_client */
+    pid_t pid;                        /* where it is installed; a forked child has another one */
     struct manhole_options options;
     char path[108];    /* where it listens, or will */
     char message[512]; /* one line about the last entry */
@@ -49,6 +59,32 @@ static bool threads_begin(uint64_t end)
     return worker_wait_started(end) && listener_wait_started(end);
 }
 
+static void begin_anew(void);
+static void wait_for_client(void);
+
+/* The C library is asked when a thread exists: see hooks.h. */
+static void prepare_for_forks(void)
+{
+    char why[160];
+    int registered = hooks_register(begin_anew, wait_for_client);
+    state.patched = fork_patched(&state.options, registered, why, sizeof(why));
+    text_format(
+        state.fork_line, sizeof(state.fork_line),
+        state.patched ? "Patched <fork> and <forkpty>." : "Not patching fork and forkpty. %s", why);
+}
+
+static int start_listener(bool (*begin_late)(void))
+{
+    struct listener_setup setup = {
+        .path = state.path,
+        .oneshot_timeout_ms = state.options.oneshot_timeout_ms,
+        .first_line = begin_late ? NULL : state.fork_line,
+        .begin_late = begin_late,
+        .delay_ms = state.options.reinstall_delay_ms,
+    };
+    return listener_start(&setup);
+}
+
 static int start_threads(char *message, size_t message_size)
 {
     const struct manhole_options *options = &state.options;
@@ -59,7 +95,8 @@ static int start_threads(char *message, size_t message_size)
     char name[16];
     int status = worker_start();
     if (!status) {
-        status = listener_start(state.path, options->oneshot_timeout_ms);
+        prepare_for_forks();
+        status = start_listener(NULL);
         if (status) {
             worker_give(&(struct job){.kind = JOB_STOP});
             worker_join();
@@ -139,25 +176,89 @@ no_threads:
     return status;
 }
 
-/* After the threads have been told to end, or, in a forked child, were never there. */
+/* After the threads have been told to end. */
 static void close_all(void)
 {
     log_close();
     state.installed = false;
+    state.forked = false;
 }
 
-/* In a child of fork(2) nothing of ours runs; what it inherited is put away. */
-static void forget_parents(void)
+/* --- In a forked child. --- */
+
+/*
+ * Nothing of ours runs in a child; what it inherited is put away. Its parent may have been at any
+ * point of anything. Only the log stays, where the child is to have a manhole, too.
+ */
+static void forget_parents(bool keep_log)
 {
-    if (!state.installed || state.pid == sys_getpid())
-        return;
+    bool by_worker = worker_is_caller(); /* then we stand on its stack */
+    state.installed = false;
+    state.forked = false;
+    state.waiting_at_exit = 0;
     listener_forget();
-    worker_forget();
+    if (!by_worker) {
+        worker_forget();
+        redirect_forget(); /* what the evaluation itself forks prints where it prints */
+    }
     session_forget();
     queue_forget();
-    redirect_forget();
-    guard_bury();
-    close_all();
+    guard_forget(by_worker);
+    stacks_forget();
+    if (!keep_log)
+        log_close();
+}
+
+/* On the listener's thread. */
+static bool begin_late(void)
+{
+    return worker_start() == 0;
+}
+
+/*
+ * The C library calls it in each child of fork(2). It calls nothing that could wait for a lock of
+ * the program, except pthread_create: see fork.h. Where no thread can be had there is no manhole.
+ */
+static void begin_anew(void)
+{
+    int errnum = *__errno_location();
+    bool again = state.installed && !state.late && state.patched && !worker_is_caller();
+    state.lock = (struct lock){0};
+    forget_parents(again);
+    if (again) {
+        char ignored[64]; /* the default path is always one */
+        endpoint_name("", state.path, ignored, sizeof(ignored));
+        state.pid = sys_getpid();
+        state.forked = true;
+        state.installed = start_listener(begin_late) == 0;
+        if (!state.installed)
+            log_close();
+    }
+    *__errno_location() = errnum;
+}
+
+/* A child's own that is not open yet is nothing to anybody. */
+static bool is_to_come(void)
+{
+    return state.forked && !listener_listens();
+}
+
+/* --- At exit. --- */
+
+/*
+ * Before the program's own exit handlers, on the thread that exits. It waits as long as a client is
+ * there: that is what daemon_connection is about. A thread of ours cannot wait for itself.
+ */
+static void wait_for_client(void)
+{
+    pid_t self = sys_gettid();
+    if (!state.installed || state.pid != sys_getpid() || state.options.daemon_connection ||
+        !session_connected() || self == worker_tid() || self == listener_tid())
+        return;
+    atomic_fetch_add(&state.waiting_at_exit, 1);
+    listener_announce_exit();
+    session_wait_until_left();
+    atomic_fetch_sub(&state.waiting_at_exit, 1);
 }
 
 static int install(const struct manhole_options *options, char *message, size_t message_size)
@@ -193,6 +294,8 @@ static int uninstall(unsigned patience_ms, char *message, size_t message_size)
     int status = stop_threads(patience_ms, message, message_size);
     if (status)
         return status;
+    for (unsigned i = 0; i < LEAVE_MS && atomic_load(&state.waiting_at_exit); i++)
+        sys_sleep_ms(1); /* its client is gone, and with it the reason to be in our code */
     activation_end();
     redirect_close();
     handler_close();
@@ -210,7 +313,9 @@ static bool enter(void)
     if (!lock_take(&state.lock, LOCK_MS))
         return false;
     state.message[0] = '\0';
-    forget_parents();
+    /* Forked without the C library's knowledge. */
+    if (state.installed && state.pid != sys_getpid())
+        forget_parents(false);
     return true;
 }
 
@@ -262,7 +367,7 @@ int manhole_injected_install(const void *options, size_t size, char *message, si
         return cannot_enter(message, message_size);
     struct manhole_options taken;
     int status = options_take(options, size, &taken, state.message, sizeof(state.message));
-    if (!status && state.installed && !taken.strict)
+    if (!status && state.installed && (!taken.strict || is_to_come()))
         status = uninstall(PATIENCE_MS, state.message, sizeof(state.message));
     if (!status && state.installed) {
         status = MANHOLE_ALREADY_INSTALLED;
@@ -312,9 +417,11 @@ int manhole_injected_status(const void *options, size_t size, char *message, siz
     (void)size;
     if (!enter())
         return cannot_enter(message, message_size);
-    int status = state.installed ? 0 : MANHOLE_NOT_INSTALLED;
+    int status = state.installed && !is_to_come() ? 0 : MANHOLE_NOT_INSTALLED;
     if (status)
-        text_copy(state.message, sizeof(state.message), "no manhole is installed");
+        text_copy(state.message, sizeof(state.message),
+                  state.installed ? "not yet: the process was forked a moment ago"
+                                  : "no manhole is installed");
     else if (session_client())
         text_format(state.message, sizeof(state.message), "%s held by pid %d", state.path,
                     session_client());
@@ -396,7 +503,7 @@ const char *manhole_error_text(int error)
  * At exit, and when somebody unloads us although we are installed: our threads must not run on in
  * code that is no longer there. Where they do not end, at least the file goes.
  */
-__attribute__((destructor)) static void leave(void)
+static void close_at_end(void)
 {
     if (!state.installed || state.pid != sys_getpid()) {
         activation_end(); /* a parent's handlers: their code may go */
@@ -409,4 +516,10 @@ __attribute__((destructor)) static void leave(void)
         listener_unlink();
     }
     lock_release(&state.lock);
+}
+
+__attribute__((destructor)) static void leave(void)
+{
+    close_at_end();
+    hooks_unregister();
 }

@@ -3,6 +3,7 @@
 #include "payload/bell.h"
 #include "payload/credentials.h"
 #include "payload/endpoint.h"
+#include "payload/fork.h"
 #include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/manhole.h"
@@ -34,11 +35,13 @@
 #define ACCEPT_MAX 16
 /* What is always waited for: to be woken, clients, the session. */
 #define FIXED_FDS 3
+#define EXITING MANHOLE_BUSY ": the program is exiting\n"
 
 static struct {
     struct thread thread;
     char path[108];
-    unsigned oneshot_timeout_ms;
+    struct listener_setup setup;
+    _Atomic bool exiting; /* the program is: no more clients */
     struct endpoint endpoint;
     bool stays; /* the socket: it is not only there for one client */
     struct shot {
@@ -160,6 +163,12 @@ static int serve(int fd, const struct ucred *peer)
     return ENOMEM;
 }
 
+static void turn_away_at_exit(int fd)
+{
+    struct descriptor socket = descriptor_take(fd);
+    turn_away(&socket, EXITING);
+}
+
 static void welcome(int fd)
 {
     struct ucred peer = {0};
@@ -167,6 +176,8 @@ static void welcome(int fd)
         refuse(fd, &peer);
     else if (session_active())
         make_wait(fd, &peer);
+    else if (atomic_load(&state.exiting))
+        turn_away_at_exit(fd);
     else
         serve(fd, &peer);
 }
@@ -197,6 +208,8 @@ static void step_queue(const struct events *events)
     struct ucred peer;
     say_busy(busy, sizeof(busy));
     queue_step(events->of_queue, events->waiting, busy);
+    if (atomic_load(&state.exiting))
+        queue_close(EXITING);
     if (!session_active() && queue_take(&fd, &peer))
         serve(fd, &peer);
 }
@@ -243,7 +256,7 @@ static void begin_shot(void)
 {
     char why[512] = "there is no memory for a session";
     int status = 0;
-    state.shot.until = sys_now_ms() + state.oneshot_timeout_ms;
+    state.shot.until = sys_now_ms() + state.setup.oneshot_timeout_ms;
     if (state.shot.order->fd >= 0) {
         status = bell_open_pipe(why, sizeof(why));
         if (status)
@@ -393,9 +406,48 @@ static void wait_for_events(uint32_t rings, struct events *events)
         bell_hush();
 }
 
+/* False when the thread is to end. */
+static bool wait_for_delay(void)
+{
+    char delay[24];
+    fork_format_delay(state.setup.delay_ms, delay, sizeof(delay));
+    log_line("Fork detected. Reinstalling Manhole.");
+    log_line("Delaying UDS binding %s seconds ...", delay);
+    uint64_t end = sys_now_ms() + state.setup.delay_ms;
+    for (;;) {
+        uint32_t rings = bell_rings();
+        if (stop_step())
+            return false;
+        long left = time_until(end);
+        if (!left)
+            return true;
+        bell_wait(rings, left);
+    }
+}
+
+/* False when the thread is to end. */
+static bool begin_in_child(void)
+{
+    if (!wait_for_delay())
+        return false;
+    if (state.setup.begin_late()) {
+        orders_want_socket();
+        return true;
+    }
+    log_line("no manhole for this child: a thread cannot be started");
+    uint32_t rings = bell_rings();
+    for (; !stop_step(); rings = bell_rings())
+        bell_wait(rings, -1);
+    return false;
+}
+
 static void listen_loop(void *argument)
 {
     (void)argument;
+    if (state.setup.begin_late && !begin_in_child())
+        return;
+    if (state.setup.first_line)
+        log_line("%s", state.setup.first_line);
     for (;;) {
         uint32_t rings = bell_rings();
         if (stop_step())
@@ -422,10 +474,11 @@ static void listen_loop(void *argument)
     }
 }
 
-int listener_start(const char *path, unsigned oneshot_timeout_ms)
+int listener_start(const struct listener_setup *setup)
 {
-    text_copy(state.path, sizeof(state.path), path);
-    state.oneshot_timeout_ms = oneshot_timeout_ms;
+    text_copy(state.path, sizeof(state.path), setup->path);
+    state.setup = *setup;
+    atomic_store(&state.exiting, false);
     state.endpoint = ENDPOINT_NONE;
     state.stays = false;
     state.shot = (struct shot){0};
@@ -476,7 +529,9 @@ void listener_forget(void)
 {
     thread_forget(&state.thread);
     orders_forget();
-    close_socket();
+    manhole_socket_path[0] = '\0';
+    endpoint_forget(&state.endpoint);
+    state.stays = false;
     bell_deinit();
 }
 
@@ -488,4 +543,11 @@ void listener_unlink(void)
 pid_t listener_tid(void)
 {
     return (pid_t)atomic_load(&state.thread.tid);
+}
+
+void listener_announce_exit(void)
+{
+    atomic_store(&state.exiting, true);
+    session_announce("the program is exiting: it waits for you to leave ('quit')");
+    bell_ring();
 }

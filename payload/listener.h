@@ -11,9 +11,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Starts it without a socket; `path` is where there will be one, and who orders one client waits
-   for it at most so long. 0 or an errno. */
-int listener_start(const char *path, unsigned oneshot_timeout_ms);
+struct listener_setup {
+    const char *path;            /* where there will be a socket */
+    unsigned oneshot_timeout_ms; /* who orders one client waits for it at most so long */
+    const char *first_line;      /* of the log; NULL: none. Static */
+    /* In a forked child: called after the delay, before there is a socket; false: nothing more can
+       be done. NULL elsewhere. */
+    bool (*begin_late)(void);
+    uint32_t delay_ms;
+};
+
+/* Starts it without a socket. 0 or an errno. */
+int listener_start(const struct listener_setup *setup);
 /* Waits for it to run, at most until `end` (sys_now_ms). */
 bool listener_wait_started(uint64_t end);
 
@@ -35,5 +44,8 @@ void listener_forget(void);
 void listener_unlink(void);
 
 pid_t listener_tid(void);
+
+/* For any thread: the program exits when the client has left; there will be no other. */
+void listener_announce_exit(void);
 
 #endif

@@ -49,10 +49,13 @@ bool stack_init(struct stack *stack, size_t size)
     return false;
 }
 
+/* Here and below: forgotten first, then unmapped. Another thread may fork at any moment, and what
+   its child finds here is there, or it is not mentioned. */
 void stack_deinit(struct stack *stack)
 {
-    memory_unmap(stack->start, stack->size);
+    struct stack gone = *stack;
     *stack = (struct stack){0};
+    memory_unmap(gone.start, gone.size);
 }
 
 char *stack_bottom(const struct stack *stack)
@@ -63,6 +66,11 @@ char *stack_bottom(const struct stack *stack)
 uintptr_t stack_top(const struct stack *stack)
 {
     return (uintptr_t)stack->start + stack->size;
+}
+
+bool stack_holds(const struct stack *stack, uintptr_t address)
+{
+    return address >= (uintptr_t)stack->start && address < stack_top(stack);
 }
 
 bool stack_overflowed(const struct stack *stack, uintptr_t address)

@@ -28,6 +28,7 @@ void stack_deinit(struct stack *stack);
 /* The usable part. */
 char *stack_bottom(const struct stack *stack);
 uintptr_t stack_top(const struct stack *stack);
+bool stack_holds(const struct stack *stack, uintptr_t address);
 /* True for an address inside the guard page. */
 bool stack_overflowed(const struct stack *stack, uintptr_t address);
 

@@ -1,6 +1,7 @@
 #include "payload/session.h"
 
 #include "payload/handler.h"
+#include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/memory.h"
 #include "payload/protocol.h"
@@ -56,7 +57,10 @@ static struct {
     uint32_t job_id, bye_id; /* of the last job, of the goodbye */
 } state;
 
-static _Atomic pid_t client; /* for other threads too */
+/* For other threads too. */
+static _Atomic pid_t client;
+static _Atomic uint32_t connected; /* also where the client's pid is not visible */
+static const char *_Atomic notice;
 
 bool session_active(void)
 {
@@ -71,6 +75,29 @@ bool session_attended(void)
 pid_t session_client(void)
 {
     return atomic_load(&client);
+}
+
+bool session_connected(void)
+{
+    return atomic_load(&connected);
+}
+
+static void set_client(pid_t pid, bool is_there)
+{
+    atomic_store(&client, pid);
+    atomic_store(&connected, is_there);
+    lock_wake(&connected);
+}
+
+void session_announce(const char *text)
+{
+    atomic_store(&notice, text);
+}
+
+void session_wait_until_left(void)
+{
+    while (atomic_load(&connected))
+        lock_wait(&connected, true, -1);
 }
 
 bool session_ends_soon(void)
@@ -112,7 +139,8 @@ bool session_begin(int fd, const struct ucred *peer)
     state.capacity = INPUT_FIRST_BYTES;
     state.socket = descriptor_take(fd);
     state.peer = *peer;
-    atomic_store(&client, peer->pid);
+    atomic_store(&notice, NULL);
+    set_client(peer->pid, true);
     state.mode = first_modes[handler_kind()];
     state.may_upgrade = true;
     state.greeting_until = sys_now_ms() + MANHOLE_GREETING_MS;
@@ -140,7 +168,7 @@ static void hang_up(void)
     if (!state.gone && descriptor_intact(&state.socket))
         SYS_CALL(SYS_shutdown, state.socket.fd, SHUT_RDWR, 0, 0, 0, 0);
     state.gone = true;
-    atomic_store(&client, 0);
+    set_client(0, false);
     session_end(NULL);
 }
 
@@ -164,6 +192,17 @@ static void say_goodbye(void)
     }
 }
 
+/* The order is for a child that another thread forks meanwhile: session_forget, memory.c. */
+static void release(void)
+{
+    descriptor_close(&state.socket);
+    char *input = state.input;
+    state.input = NULL;
+    memory_unmap(input, state.capacity);
+    arena_deinit(&state.arena);
+    state.mode = MODE_NONE;
+}
+
 static void close_session(void)
 {
     if (state.mode == MODE_EXEC)
@@ -171,11 +210,8 @@ static void close_session(void)
     if (!state.gone && descriptor_intact(&state.socket))
         say_goodbye();
     hang_up(); /* not close alone: a child that the program forked may hold the descriptor too */
-    descriptor_close(&state.socket);
-    memory_unmap(state.input, state.capacity);
-    arena_deinit(&state.arena);
-    state.mode = MODE_NONE;
-    atomic_store(&client, 0);
+    release();
+    set_client(0, false);
     worker_rest();
     log_line("DONE.");
     log_line("Cleaned up.");
@@ -183,13 +219,9 @@ static void close_session(void)
 
 void session_forget(void)
 {
-    if (state.mode == MODE_NONE)
-        return;
-    descriptor_close(&state.socket);
-    memory_unmap(state.input, state.capacity);
-    arena_deinit(&state.arena);
-    state.mode = MODE_NONE;
-    atomic_store(&client, 0);
+    release();
+    set_client(0, false);
+    atomic_store(&notice, NULL);
 }
 
 /* --- Input. --- */
@@ -208,12 +240,13 @@ static bool make_room(void)
     if (worker_busy() || state.capacity >= INPUT_MAX_BYTES)
         return false;
     size_t larger = 2 * state.capacity < INPUT_MAX_BYTES ? 2 * state.capacity : INPUT_MAX_BYTES;
-    char *input = memory_grow(state.input, state.capacity, larger);
-    if (!input)
-        return false;
-    state.input = input;
-    state.capacity = larger;
-    return true;
+    char *before = state.input;
+    state.input = NULL; /* it may move: as in release */
+    char *input = memory_grow(before, state.capacity, larger);
+    state.input = input ? input : before;
+    if (input)
+        state.capacity = larger;
+    return input != NULL;
 }
 
 static void receive(void)
@@ -415,8 +448,22 @@ static void take_result(void)
         hang_up();
 }
 
+/* Once it has been greeted, and between two commands: only there can frames be told apart. Programs
+   (exec, a function of their own) expect no words of ours. */
+static void give_notice(void)
+{
+    const char *text = atomic_exchange(&notice, NULL);
+    if (!text)
+        return;
+    log_line("%s (the client, PID:%d)", text, session_client());
+    if (state.mode == MODE_TEXT || state.mode == MODE_FRAMES)
+        give(JOB_NOTICE, 0, text, strlen(text));
+}
+
 static void start_next(void)
 {
+    if (state.mode != MODE_GREETING)
+        give_notice();
     size_t before = SIZE_MAX;
     /* Some input starts no job: go on while there is progress. */
     while (!worker_busy() && !state.ending && before != state.size - state.start) {

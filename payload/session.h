@@ -17,6 +17,14 @@ bool session_active(void);
 bool session_attended(void);
 /* Pid of the client, for any thread; 0: there is none, or it is gone and what it ran is not. */
 pid_t session_client(void);
+/* The same for those whose pid may not be visible from here. */
+bool session_connected(void);
+
+/* For any thread: a line (static) that the client is to be told when nothing runs for it. The
+   listener must be woken. */
+void session_announce(const char *text);
+/* Sleeps until there is no client; the calling thread must not be one of ours. */
+void session_wait_until_left(void);
 
 /* True for a moment while a session ends by itself: the next client may well be served. */
 bool session_ends_soon(void);
@@ -34,7 +42,7 @@ long session_timeout(void);
 /* To be called after each wait. */
 void session_step(short events);
 
-/* In a forked child: closes what it inherited. */
+/* In a forked child, at whatever moment of its parent: closes what it inherited. */
 void session_forget(void);
 
 #endif

@@ -166,6 +166,12 @@ void signals_wait_until_left(int signal)
     } while (!bit && sys_now_ms() < end);
 }
 
+void signals_forget(void)
+{
+    signals_give_back_all();
+    atomic_store(&state.in_flight, 0);
+}
+
 unsigned signals_in_flight(void)
 {
     return atomic_load(&state.in_flight);

@@ -52,6 +52,9 @@ void signals_wait_until_left(int signal);
 /* Those whose disposition is the default, bit n - 1 for signal n. */
 uint64_t signals_default(void);
 
+/* In a forked child: all that are taken, and no thread is in our handler. */
+void signals_forget(void);
+
 /* Threads of the program that are inside our handler at this moment. */
 unsigned signals_in_flight(void);
 /* Inside a handler that waits for us: it is not counted meanwhile. */

@@ -47,6 +47,11 @@ pid_t stacks_stuck_thread(void)
     return state.asked;
 }
 
+void stacks_forget(void)
+{
+    atomic_store(&state.word, WORD(state.number, AT_REST));
+}
+
 /* --- In the thread that is asked. --- */
 
 static void record(const struct registers *registers)

@@ -14,6 +14,9 @@ bool stacks_at_rest(void);
 /* The one that is, as far as we know. */
 pid_t stacks_stuck_thread(void);
 
+/* In a forked child: no other thread is there. */
+void stacks_forget(void);
+
 enum stacks_answer {
     STACKS_RECORDED,
     STACKS_FAULTED, /* memory was there and then was not: the frames before it are good */

@@ -75,6 +75,11 @@ void worker_join(void)
     thread_join(&state.thread);
 }
 
+bool worker_is_caller(void)
+{
+    return stack_holds(&state.thread.stack, (uintptr_t)__builtin_frame_address(0));
+}
+
 void worker_forget(void)
 {
     thread_forget(&state.thread);

@@ -22,6 +22,7 @@ enum job_kind {
     JOB_COMPLETE, /* a partial line */
     JOB_HANDLE,   /* the client as a whole: a function of the user's serves him */
     JOB_REFUSE,   /* something wrong with the request: `data` says what */
+    JOB_NOTICE,   /* `data` is a line for the client, which asked for nothing */
     JOB_STOP,     /* the worker ends */
 };
 
@@ -53,6 +54,9 @@ bool worker_wait_started(uint64_t end);
 void worker_join(void);
 /* In a forked child. */
 void worker_forget(void);
+/* True when the calling thread runs on the worker's stack: also in a child that the worker's own
+   code forked, where it has another thread id. */
+bool worker_is_caller(void);
 
 /* For the listener: gives a job; the worker must be idle. */
 void worker_give(const struct job *job);

@@ -1,0 +1,4 @@
+// BUILD: -rdynamic
+/* The same with musl. */
+// CC: musl-gcc
+#include "forker.c"
