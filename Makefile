@@ -28,7 +28,7 @@ VERSION := 0.1.0
 
 # What `make deps` installs: to build, and to test (bats, the programs looked at, the judges).
 PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev \
-	libjson-c-dev libiberty-dev zlib1g-dev liblzma-dev libdebuginfod-dev uthash-dev linux-libc-dev
+	libjson-c-dev libiberty-dev zlib1g-dev liblzma-dev libdebuginfod-dev uthash-dev libtcc-dev linux-libc-dev
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
@@ -48,7 +48,7 @@ override CFLAGS += -std=gnu17 $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE
 LDFLAGS += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 # Of the test targets: never sanitized, since it is they who are looked at.
 TARGET_FLAGS := -I. -O1 -g -Wall -Wextra
-LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma -ledit -ljson-c -liberty
+LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma -ledit -ljson-c -liberty -ltcc -ldl
 
 sources = $(wildcard $(1)/*.c $(1)/crepl/*.c $(1)/arch/$(ARCH)/*.c)
 assembly = $(wildcard $(1)/arch/$(ARCH)/*.S)
@@ -106,7 +106,8 @@ $(BUILD)/flags: force
 	@printf '%s\n' "$$BUILT_WITH" | cmp -s - $@ || printf '%s\n' "$$BUILT_WITH" >$@
 $(INJECTOR_OBJECTS) $(SRC_OBJECTS) $(PAYLOAD_OBJECTS): $(BUILD)/flags
 
-GENERATED := $(addprefix $(BUILD)/generated/,syscall_names.inc signal_names.inc flamegraph_js.inc flamegraph_css.inc)
+GENERATED := $(addprefix $(BUILD)/generated/,syscall_names.inc signal_names.inc flamegraph_js.inc flamegraph_css.inc \
+	crepl_runtime.inc)
 
 # The names of system calls, from the kernel's own headers for this architecture.
 $(BUILD)/generated/syscall_names.inc:
@@ -124,6 +125,10 @@ $(SRC_OBJECTS): | $(GENERATED)
 $(BUILD)/generated/flamegraph_%.inc: src/flamegraph.%
 	@mkdir -p $(@D)
 	$(call say,GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/generated/crepl_%.inc: src/crepl/%.tcc
+	@mkdir -p $(@D)
+	$(call say,GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/src/crepl/compile.o: $(BUILD)/generated/crepl_runtime.inc
 $(BUILD)/src/dump_svg.o: $(BUILD)/generated/flamegraph_js.inc $(BUILD)/generated/flamegraph_css.inc
 
 # Target programs of the tests: one page of C each. A line "// BUILD: flags" in the file adds flags,

@@ -1,5 +1,6 @@
 #include "payload/console.h"
 
+#include "payload/code.h"
 #include "payload/dump.h"
 #include "payload/handler.h"
 #include "payload/locals.h"
@@ -153,13 +154,18 @@ void request_explain(struct request *request, enum guard_outcome outcome,
     case GUARD_CUT:
         request->result.outcome = MANHOLE_INTERRUPTED;
         request_fail(request,
-                     "%s: cut off where it was; what it held, a lock say, it may have left held",
+                     report->forced ? "%s: cut off where it was; what it held, a lock say, it may "
+                                      "have left held"
+                                    : "%s: interrupted",
                      what);
         return;
     case GUARD_FAULTED:
         request->result.outcome = MANHOLE_FAULTED;
         request->result.signal = report->signal;
-        places_describe_address(report->pc, where, sizeof(where));
+        if (code_holds(report->pc))
+            text_copy(where, sizeof(where), "what was typed itself");
+        else
+            places_describe_address(report->pc, where, sizeof(where));
         if (report->code > 0 && (report->signal == SIGSEGV || report->signal == SIGBUS))
             request_fail(request, "%s: ended by %s at address 0x%lx, in %s", what,
                          text_signal(report->signal, name), report->address, where);
@@ -383,6 +389,18 @@ enum job_result console_run(const struct job *job)
         break;
     case JOB_COMPLETE:
         complete(&request);
+        break;
+    case JOB_LOAD:
+        code_load(&request);
+        break;
+    case JOB_UNLOAD:
+        code_unload(&request);
+        break;
+    case JOB_EXECUTE:
+        code_execute(&request);
+        break;
+    case JOB_WRITE:
+        code_write(&request);
         break;
     case JOB_REFUSE:
         request_fail(&request, "%.*s", (int)job->size, job->data);

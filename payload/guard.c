@@ -1,5 +1,6 @@
 #include "payload/guard.h"
 
+#include "payload/code.h"
 #include "payload/lock.h"
 #include "payload/memory.h"
 #include "payload/signals.h"
@@ -25,6 +26,8 @@ struct region {
     enum guard_cut_mode mode;
     bool is_worker;
     volatile bool cut;
+    uint64_t first_cut_at; /* ms; 0: nobody has asked yet */
+    bool forced;           /* it was not in its own code when it was cut */
     struct guard_report report;
 };
 
@@ -70,11 +73,26 @@ static void escape(struct region *region, void *context)
     arch_context_escape(context, &region->frame);
 }
 
+static bool may_cut(struct region *region, void *context)
+{
+    switch (region->mode) {
+    case GUARD_CUT_ANYWHERE:
+        return true;
+    case GUARD_CUT_WAITING:
+        return arch_context_in_syscall(context);
+    case GUARD_CUT_OWN_CODE:
+        if (!region->first_cut_at)
+            region->first_cut_at = sys_now_ms();
+        region->forced = !code_holds(arch_context_pc(context));
+        return !region->forced || sys_now_ms() - region->first_cut_at >= GUARD_FORCE_MS;
+    }
+    return false;
+}
+
 static bool take_cut(struct region *region, void *context)
 {
     /* Else it came too early or too late: it will be said again while something runs. */
-    if (region->is_worker && region->frame.sp &&
-        (region->mode == GUARD_CUT_ANYWHERE || arch_context_in_syscall(context))) {
+    if (region->is_worker && region->frame.sp && may_cut(region, context)) {
         region->cut = true;
         escape(region, context);
     }
@@ -143,6 +161,8 @@ static void open_region(enum guard_cut_mode mode, int cut_signal)
     state.worker.mode = mode;
     state.worker.is_worker = true;
     state.worker.cut = false;
+    state.worker.first_cut_at = 0;
+    state.worker.forced = mode == GUARD_CUT_ANYWHERE;
     state.worker.report = (struct guard_report){0};
     atomic_store(&state.worker.tid, sys_gettid());
     guard_take_faults();
@@ -182,6 +202,7 @@ enum guard_outcome guard_run(enum guard_cut_mode mode, uintptr_t function,
     if (!landed)
         return GUARD_RETURNED;
     *report = state.worker.report;
+    report->forced = state.worker.forced;
     return state.worker.cut ? GUARD_CUT : GUARD_FAULTED;
 }
 

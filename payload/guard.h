@@ -19,7 +19,10 @@ enum guard_outcome {
 };
 
 enum guard_cut_mode {
-    GUARD_CUT_ANYWHERE, /* the user's code */
+    GUARD_CUT_ANYWHERE, /* a function of the program that the user called */
+    /* Code that the client compiled: while it runs itself, not what it calls, which may hold a
+       lock; after GUARD_FORCE_MS anywhere. */
+    GUARD_CUT_OWN_CODE,
     /* Code of ours that takes the loader's lock: only while it still waits in a system call. */
     GUARD_CUT_WAITING,
 };
@@ -28,6 +31,7 @@ struct guard_report {
     int signal, code;  /* siginfo's */
     uintptr_t address; /* of the fault, where the signal has one */
     uintptr_t pc, sp;  /* where it happened */
+    bool forced;       /* of a cut: in what it called, which may have held a lock */
 };
 
 /* The worker thread calls this when it begins: its alternate stack, and its signal mask. */
@@ -38,6 +42,9 @@ void guard_leave_thread(void);
 enum guard_outcome guard_run(enum guard_cut_mode mode, uintptr_t function,
                              const uint64_t arguments[ARCH_ARGUMENTS], uint64_t *result,
                              struct guard_report *report);
+
+/* How long a cut that comes again and again waits for a good moment. */
+#define GUARD_FORCE_MS 2000
 
 /* From another thread: cuts off what is running now, if anything; it may need to be said again. */
 void guard_cut(void);

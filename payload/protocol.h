@@ -51,8 +51,12 @@ enum manhole_frame_type {
     MANHOLE_READ = 2,      /* struct manhole_range: read memory, answered by DATA or RESULT */
     MANHOLE_INTERRUPT = 3, /* end the running command; answered by its RESULT */
     MANHOLE_COMPLETE =
-        4,              /* a partial line: answered by OUTPUT, one completion a line, and RESULT */
-    MANHOLE_DETACH = 5, /* goodbye: the server closes after BYE */
+        4,               /* a partial line: answered by OUTPUT, one completion a line, and RESULT */
+    MANHOLE_DETACH = 5,  /* goodbye: the server closes after BYE */
+    MANHOLE_LOAD = 6,    /* struct manhole_load, then an image: puts code into memory */
+    MANHOLE_UNLOAD = 7,  /* struct manhole_range, of which the address counts: takes it away */
+    MANHOLE_EXECUTE = 8, /* uint64_t: calls the function void (void) at that address of it */
+    MANHOLE_WRITE = 9,   /* struct manhole_range, then as many bytes: writes them to memory */
 
     /* server to client */
     MANHOLE_HELLO = 64,  /* the banner, text; sent once after the upgrade */
@@ -66,6 +70,16 @@ struct manhole_range {
     uint64_t address;
     uint64_t size; /* bytes */
 };
+
+/* Code and data that were made for an address; what the image does not fill is zero. */
+struct manhole_load {
+    uint64_t address, size; /* bytes; multiples of the page size, of 4096 */
+    uint64_t code_size;     /* of the part that is executed, from the start on; the rest is data */
+    uint64_t flags;         /* MANHOLE_KEEP */
+};
+
+/* It stays when the session ends: the program may have been given its address. */
+#define MANHOLE_KEEP 1
 
 enum manhole_outcome {
     MANHOLE_DONE = 0,

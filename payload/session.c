@@ -1,5 +1,6 @@
 #include "payload/session.h"
 
+#include "payload/code.h"
 #include "payload/handler.h"
 #include "payload/lock.h"
 #include "payload/log.h"
@@ -16,8 +17,9 @@
 /* Grows up to one request of the largest size. */
 #define INPUT_FIRST_BYTES (64u << 10)
 #define INPUT_MAX_BYTES (MANHOLE_FRAME_MAX + sizeof(struct manhole_frame) + 1)
-/* While a job runs: how often to see whether its thread is alive, and to repeat an interrupt. */
+/* While a job runs: how often to see whether its thread is alive; and to repeat an interrupt. */
 #define WATCH_MS 200
+#define AGAIN_MS 10
 /* A session that ends waits so long for its job before it hangs up, and so wakes one that waits for
    the client to read. */
 #define HANG_UP_MS 500
@@ -209,6 +211,7 @@ static void close_session(void)
         log_line("Exiting exec loop.");
     if (!state.gone && descriptor_intact(&state.socket))
         say_goodbye();
+    code_end_session();
     hang_up(); /* not close alone: a child that the program forked may hold the descriptor too */
     release();
     set_client(0, false);
@@ -219,6 +222,7 @@ static void close_session(void)
 
 void session_forget(void)
 {
+    code_forget();
     release();
     set_client(0, false);
     atomic_store(&notice, NULL);
@@ -379,6 +383,18 @@ static void next_frame(void)
     case MANHOLE_COMPLETE:
         give(JOB_COMPLETE, frame.id, data, frame.length);
         return;
+    case MANHOLE_LOAD:
+        give(JOB_LOAD, frame.id, data, frame.length);
+        return;
+    case MANHOLE_UNLOAD:
+        give(JOB_UNLOAD, frame.id, data, frame.length);
+        return;
+    case MANHOLE_EXECUTE:
+        give(JOB_EXECUTE, frame.id, data, frame.length);
+        return;
+    case MANHOLE_WRITE:
+        give(JOB_WRITE, frame.id, data, frame.length);
+        return;
     case MANHOLE_INTERRUPT: /* of what has ended meanwhile */
         return;
     case MANHOLE_DETACH:
@@ -495,7 +511,7 @@ long session_timeout(void)
     if (state.mode == MODE_NONE)
         return -1;
     if (worker_busy())
-        return WATCH_MS;
+        return state.interrupting ? AGAIN_MS : WATCH_MS;
     if (state.mode != MODE_GREETING)
         return -1;
     uint64_t now = sys_now_ms();

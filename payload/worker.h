@@ -21,9 +21,13 @@ enum job_kind {
     JOB_READ,     /* a struct manhole_range */
     JOB_COMPLETE, /* a partial line */
     JOB_HANDLE,   /* the client as a whole: a function of the user's serves him */
-    JOB_REFUSE,   /* something wrong with the request: `data` says what */
-    JOB_NOTICE,   /* `data` is a line for the client, which asked for nothing */
-    JOB_STOP,     /* the worker ends */
+    JOB_LOAD,     /* code.h */
+    JOB_UNLOAD,
+    JOB_EXECUTE,
+    JOB_WRITE,
+    JOB_REFUSE, /* something wrong with the request: `data` says what */
+    JOB_NOTICE, /* `data` is a line for the client, which asked for nothing */
+    JOB_STOP,   /* the worker ends */
 };
 
 struct job {

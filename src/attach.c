@@ -6,6 +6,7 @@
 #include "src/connect.h"
 #include "src/console.h"
 #include "src/dump.h"
+#include "src/evaluate.h"
 #include "src/installer.h"
 #include "src/message.h"
 #include "src/script.h"
@@ -117,15 +118,17 @@ int attach_run(const struct options *options)
         .out = &out,
         .signal_fd = -1,
     };
+    struct evaluator evaluator = {.session = &session};
     int status;
     if (is_interactive(options)) {
         greet_user(&connection, &out);
-        status = console_run(&session, client_peer(connection.client)->pid,
+        status = console_run(&evaluator, client_peer(connection.client)->pid,
                              connection.process ? connection.process->name : "?",
                              isatty(STDOUT_FILENO) ? stdout : stderr);
     } else {
-        status = script_run(&session, options);
+        status = script_run(&evaluator, options);
     }
+    evaluator_deinit(&evaluator);
     symbol_names_destroy(session.symbols);
     return status;
 }

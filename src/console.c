@@ -27,12 +27,14 @@ enum pause_reason {
 };
 
 struct console {
-    struct session *session;
+    struct evaluator *evaluator;
+    struct session *session; /* the evaluator's */
+    char *pending;           /* C that goes on in the line being typed; or NULL */
     pid_t pid;
     EditLine *editor;
     struct line_history history;
     FILE *out;
-    char prompt[96];
+    char prompt[96], continuation[96];
     enum pause_reason reason;
     char goodbye[256];     /* of PAUSE_BYE */
     mbstate_t input_state; /* of the characters the user types */
@@ -49,7 +51,8 @@ static struct console *console_of(EditLine *editor)
 
 static char *prompt_text(EditLine *editor)
 {
-    return console_of(editor)->prompt;
+    struct console *console = console_of(editor);
+    return console->pending ? console->continuation : console->prompt;
 }
 
 /* What arrives while a line is being typed stands above that line. */
@@ -314,7 +317,7 @@ static bool is_word(const char *line, const char *word)
 static bool run_line(struct console *console, const char *line, int *status)
 {
     struct session_answer answer;
-    struct error *error = session_run(console->session, line, &answer);
+    struct error *error = evaluator_run(console->evaluator, line, &answer);
     if (error) {
         bool over = error->kind != ERROR_USAGE;
         int kind = message_error(error);
@@ -343,6 +346,27 @@ static bool run_line(struct console *console, const char *line, int *status)
     return false;
 }
 
+/* What was typed so far, if it is whole; NULL when it goes on in the next line. An empty line ends
+   what the compiler would say is unfinished. */
+static char *take_line(struct console *console, const char *got)
+{
+    char *whole;
+    bool empty = got[strspn(got, " \t\n")] == '\0';
+    if (empty && !console->pending)
+        return NULL;
+    if (asprintf(&whole, "%s%s%.*s", console->pending ? console->pending : "",
+                 console->pending ? "\n" : "", (int)strcspn(got, "\n"), got) < 0)
+        return NULL;
+    free(console->pending);
+    console->pending = NULL;
+    if (!empty && evaluator_wants_more(whole)) {
+        console->pending = whole;
+        return NULL;
+    }
+    line_history_add(&console->history, whole);
+    return whole;
+}
+
 static int read_and_run(struct console *console)
 {
     int status = 0;
@@ -352,27 +376,29 @@ static int read_and_run(struct console *console)
         el_resize(console->editor);
         const char *got = el_gets(console->editor, &length);
         if (!got || length <= 0) {
+            free(console->pending);
+            console->pending = NULL;
             over = take_pause(console, &status);
             continue;
         }
-        CLEANUP_FREE char *line = strndup(got, strcspn(got, "\n"));
-        if (!line)
-            continue;
-        if (line[strspn(line, " \t")] == '\0')
-            continue;
-        line_history_add(&console->history, line);
-        over = run_line(console, line, &status);
+        CLEANUP_FREE char *line = take_line(console, got);
+        if (line)
+            over = run_line(console, line, &status);
     }
     return status;
 }
 
-int console_run(struct session *session, pid_t pid, const char *name, FILE *out)
+int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *out)
 {
     setlocale(LC_CTYPE, "");
-    struct console console = {.session = session, .pid = pid, .out = out};
+    struct session *session = evaluator->session;
+    struct console console = {.evaluator = evaluator, .session = session, .pid = pid, .out = out};
     char clean[64];
     snprintf(console.prompt, sizeof(console.prompt), "%d:%s> ", pid,
              message_sanitize(name, clean, sizeof(clean)));
+    /* As wide as the prompt, so that the lines of a block stand under one another. */
+    snprintf(console.continuation, sizeof(console.continuation), "%*s", (int)strlen(console.prompt),
+             "... ");
     line_history_init(&console.history);
     int status;
     sigset_t before;

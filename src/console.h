@@ -5,6 +5,7 @@
 #ifndef SRC_CONSOLE_H
 #define SRC_CONSOLE_H
 
+#include "src/evaluate.h"
 #include "src/session.h"
 
 #include <stdio.h>
@@ -13,6 +14,6 @@
  * Runs until the user leaves, or the manhole or its process ends. `name` of the prompt is the
  * program's. Prompts go to `out`, a terminal. Returns the exit status.
  */
-int console_run(struct session *session, pid_t pid, const char *name, FILE *out);
+int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *out);
 
 #endif

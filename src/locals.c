@@ -84,10 +84,12 @@ static struct error *read_thread(struct report *report, struct unwinder *unwinde
 {
     const struct thread_snapshot *thread = &report->snapshot->threads[index];
     struct stack stack = {0};
-    struct walk walk = {
-        .report = report,
-        .inlines = !options->no_inlines,
-        .thread = {.snapshot = report->snapshot, .thread = thread, .modules = report->modules}};
+    struct walk walk = {.report = report,
+                        .inlines = !options->no_inlines,
+                        .thread = {.process = report->snapshot->process,
+                                   .snapshot = report->snapshot,
+                                   .thread = thread,
+                                   .modules = report->modules}};
     *stop = false;
     if (thread->how == THREAD_UNREADABLE)
         return NULL;

@@ -17,7 +17,8 @@ struct lines {
 };
 
 struct script_state {
-    struct session *session;
+    struct evaluator *evaluator;
+    char *pending; /* C that goes on in the next line; or NULL */
     int status;
     bool over; /* the session ended: nothing more can run */
 };
@@ -54,13 +55,10 @@ static void fail(struct script_state *state, int status)
         state->status = status;
 }
 
-static void run_line(struct script_state *state, const char *line)
+static void run_whole(struct script_state *state, const char *line)
 {
-    line += strspn(line, " \t");
-    if (!*line || *line == '#')
-        return;
     struct session_answer answer;
-    struct error *error = session_run(state->session, line, &answer);
+    struct error *error = evaluator_run(state->evaluator, line, &answer);
     if (error) {
         /* One line was too long for a frame: the next may not be. */
         state->over = error->kind != ERROR_USAGE;
@@ -77,6 +75,37 @@ static void run_line(struct script_state *state, const char *line)
     }
     if (!script_report(line, &answer))
         fail(state, ERROR_PARTIAL);
+}
+
+/* A line may be the next one of C that began before; what is open at the end of a script is run as
+   it is, so that the compiler says what is missing. */
+static void run_line(struct script_state *state, const char *line)
+{
+    line += state->pending ? 0 : strspn(line, " \t");
+    if (!state->pending && (!*line || *line == '#'))
+        return;
+    char *whole;
+    if (asprintf(&whole, "%s%s%s", state->pending ? state->pending : "", state->pending ? "\n" : "",
+                 line) < 0) {
+        fail(state, message_error(error_no_memory()));
+        return;
+    }
+    free(state->pending);
+    state->pending = NULL;
+    if (evaluator_wants_more(whole)) {
+        state->pending = whole;
+        return;
+    }
+    run_whole(state, whole);
+    free(whole);
+}
+
+static void run_pending(struct script_state *state)
+{
+    if (state->pending && !state->over)
+        run_whole(state, state->pending);
+    free(state->pending);
+    state->pending = NULL;
 }
 
 /* The next line without its newline, valid until the next call; NULL at the end. */
@@ -126,7 +155,7 @@ static struct error *read_more(struct lines *lines)
 /* While no line is there: sleeps until the input or the manhole has something to say. */
 static struct error *await_input(struct script_state *state, struct lines *lines)
 {
-    struct client *client = state->session->client;
+    struct client *client = state->evaluator->session->client;
     struct pollfd fds[] = {
         {.fd = lines->fd, .events = POLLIN},
         {.fd = client_fd(client), .events = client_events(client)},
@@ -140,7 +169,7 @@ static struct error *await_input(struct script_state *state, struct lines *lines
         struct client_frame frame;
         while (client_next(client, &frame))
             if (frame.type == MANHOLE_OUTPUT)
-                terminal_write(state->session->out, frame.data, frame.size);
+                terminal_write(state->evaluator->session->out, frame.data, frame.size);
         if (client_closed(client))
             return client_lost(client);
     }
@@ -164,6 +193,7 @@ static void run_lines(struct script_state *state, int fd)
             state->status = message_error(error);
         }
     }
+    run_pending(state);
     free(lines.data);
 }
 
@@ -179,6 +209,7 @@ static void run_text(struct script_state *state, const char *text)
     for (char *line = strtok_r(copy, "\n", &position); line && !state->over;
          line = strtok_r(NULL, "\n", &position))
         run_line(state, line);
+    run_pending(state);
 }
 
 /* A script of --file, or an error. */
@@ -223,15 +254,15 @@ static void run_script(struct script_state *state, const struct script *script)
         run_lines(state, fd);
 }
 
-int script_run(struct session *session, const struct options *options)
+int script_run(struct evaluator *evaluator, const struct options *options)
 {
-    struct script_state state = {.session = session};
+    struct script_state state = {.evaluator = evaluator};
     for (size_t i = 0; i < options->script_count && !state.over; i++)
         run_script(&state, &options->scripts[i]);
     if (!options->script_count)
         run_lines(&state, STDIN_FILENO);
     if (!state.over)
-        session_leave(session);
+        session_leave(evaluator->session);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         message_note("standard output: cannot be written: %s", strerror(errno));
         fail(&state, ERROR_PARTIAL);

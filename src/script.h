@@ -6,11 +6,12 @@
 #ifndef SRC_SCRIPT_H
 #define SRC_SCRIPT_H
 
+#include "src/evaluate.h"
 #include "src/options.h"
 #include "src/session.h"
 
 /* Runs the scripts of the command line in order, or standard input when there are none. */
-int script_run(struct session *session, const struct options *options);
+int script_run(struct evaluator *evaluator, const struct options *options);
 
 /* Prints why a command failed, if it did; returns true when it did not. */
 bool script_report(const char *line, const struct session_answer *answer);

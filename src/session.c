@@ -24,6 +24,8 @@ struct running {
     bool told;           /* how to leave */
     deadline_t tell_at;  /* when an unanswered interrupt is worth a word */
     bool told_stopped;   /* that the process does not run at all */
+    void *data;          /* room for MANHOLE_DATA, or NULL */
+    size_t *data_size;   /* bytes: of the room, then of what came */
 };
 
 static void copy_text(const char *text, size_t size, struct session_answer *answer)
@@ -43,6 +45,13 @@ static bool take_frame(struct session *session, const struct running *running,
     case MANHOLE_OUTPUT:
         terminal_write(session->out, frame->data, frame->size);
         return false;
+    case MANHOLE_DATA:
+        if (frame->id != running->id || !running->data)
+            return false;
+        if (frame->size < *running->data_size)
+            *running->data_size = frame->size;
+        memcpy(running->data, frame->data, *running->data_size);
+        return true;
     case MANHOLE_BYE:
         answer->ended = true;
         copy_text(frame->data, frame->size, answer);
@@ -163,15 +172,23 @@ static struct error *follow(struct session *session, struct running *running,
     }
 }
 
+struct error *session_request(struct session *session, enum manhole_frame_type type,
+                              const void *request, size_t size, void *data, size_t *data_size,
+                              struct session_answer *ret)
+{
+    *ret = (struct session_answer){0};
+    struct running running = {.data = data, .data_size = data_size};
+    struct error *error = client_send(session->client, type, request, size, &running.id);
+    if (!error)
+        error = follow(session, &running, ret);
+    return error;
+}
+
 static struct error *run_as_it_is(struct session *session, const char *line,
                                   struct session_answer *ret)
 {
-    *ret = (struct session_answer){0};
-    struct running running = {0};
     struct error *error =
-        client_send(session->client, MANHOLE_RUN, line, strlen(line), &running.id);
-    if (!error)
-        error = follow(session, &running, ret);
+        session_request(session, MANHOLE_RUN, line, strlen(line), NULL, NULL, ret);
     terminal_end_line(session->out);
     return error;
 }

@@ -37,6 +37,14 @@ struct session_answer {
 struct error *session_run(struct session *session, const char *line,
                           struct session_answer *ret) MUST_CHECK;
 
+/*
+ * Sends any request of protocol.h and follows it in the same way to its result; bytes that it
+ * answers with (MANHOLE_DATA) are copied to `data`, *data_size of them, which may be NULL.
+ */
+struct error *session_request(struct session *session, enum manhole_frame_type type,
+                              const void *request, size_t size, void *data, size_t *data_size,
+                              struct session_answer *ret) MUST_CHECK;
+
 /* Says goodbye and waits shortly for the server to take it; failure to do so does not matter. */
 void session_leave(struct session *session);
 

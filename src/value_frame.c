@@ -11,11 +11,17 @@ void value_begin(struct value_thread *thread)
     thread->steps_left = STEPS_PER_VALUE;
 }
 
+static size_t read_memory(struct value_thread *thread, uint64_t address, void *buffer, size_t size)
+{
+    if (!thread->snapshot)
+        return remote_read(thread->process, address, buffer, size);
+    return snapshot_read(thread->snapshot, thread->thread, address, buffer, size, &thread->live);
+}
+
 bool value_frame_read(const struct value_frame *frame, uint64_t address, void *buffer, size_t size)
 {
     struct value_thread *thread = frame->thread;
-    if (snapshot_read(thread->snapshot, thread->thread, address, buffer, size, &thread->live) ==
-        size)
+    if (read_memory(thread, address, buffer, size) == size)
         return true;
     struct module *module = modules_find(thread->modules, address);
     return module && module_code_at(module, address, buffer, size);
@@ -34,7 +40,7 @@ static uint64_t meaningful(const struct value_frame *frame)
 
 bool value_frame_register(const struct value_frame *frame, uint64_t number, uint64_t *ret)
 {
-    if (number >= arch_register_count || !(meaningful(frame) >> number & 1))
+    if (!frame->registers || number >= arch_register_count || !(meaningful(frame) >> number & 1))
         return false;
     if (register_known(frame->registers, (unsigned)number)) {
         *ret = frame->registers->value[number];

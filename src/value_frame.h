@@ -15,7 +15,8 @@
 
 /* What is the same for all frames of a thread, and what evaluating in them found out. */
 struct value_thread {
-    struct snapshot *snapshot;
+    const struct process *process;
+    struct snapshot *snapshot; /* NULL: memory is read as it is now, and no register is known */
     const struct thread_snapshot *thread;
     struct modules *modules;
     bool live;           /* bytes newer than the registers were used; of the current value */

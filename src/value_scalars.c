@@ -33,6 +33,12 @@ void writer_add(struct writer *writer, const char *text)
     writer_format(writer, "%s", text);
 }
 
+void writer_next_line(struct writer *writer)
+{
+    if (writer->nested)
+        writer_format(writer, "\n%*s", (int)writer->indent * 2, "");
+}
+
 void writer_add_problem(struct writer *writer, enum place place)
 {
     switch (place) {
@@ -46,8 +52,7 @@ void writer_add_problem(struct writer *writer, enum place place)
         writer_add(writer, "<unknown: by a register that is not known>");
         return;
     case PLACE_UNREADABLE:
-        writer_add(writer, writer->frame->thread->snapshot->process->saved ? "<not saved>"
-                                                                           : "<unreadable>");
+        writer_add(writer, writer->frame->thread->process->saved ? "<not saved>" : "<unreadable>");
         return;
     case PLACE_THREAD_LOCAL:
         writer_add(writer, "<unknown: thread-local>");
@@ -242,7 +247,7 @@ static unsigned encoding_of(Dwarf_Die *type)
 }
 
 /* "65 'A'"; of wide ones the number tells more than what a terminal may make of them. */
-static void add_char(struct writer *writer, uint64_t value, bool is_signed)
+void writer_add_char(struct writer *writer, uint64_t value, bool is_signed)
 {
     const char bytes[2] = {(char)value, '\0'};
     writer_format(writer, is_signed ? "%" PRId64 " '" : "%" PRIu64 " '", value);
@@ -281,7 +286,7 @@ void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value)
     case DW_ATE_signed_char:
     case DW_ATE_unsigned_char:
         if (type_is_char(type)) {
-            add_char(writer, value, type_is_signed(type));
+            writer_add_char(writer, value, type_is_signed(type));
             return;
         }
         break;
@@ -314,25 +319,33 @@ static void add_bytes(struct writer *writer, const uint8_t *bytes, size_t size)
         writer_format(writer, "%02x", bytes[i]);
 }
 
-/* The formats of the C types; others (_Float128, decimal ones) show their bytes. */
-static void add_float(struct writer *writer, Dwarf_Die *type, const uint8_t *bytes, size_t size)
+void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size)
 {
     float f;
     double d;
     long double l;
-    const char *name = type_die_name(type);
     if (size == sizeof(f)) {
         memcpy(&f, bytes, sizeof(f));
         add_double(writer, (double)f, FLT_DIG, FLT_DECIMAL_DIG, true);
     } else if (size == sizeof(d)) {
         memcpy(&d, bytes, sizeof(d));
         add_double(writer, d, DBL_DIG, DBL_DECIMAL_DIG, false);
-    } else if (size == sizeof(l) && name && strcmp(name, "long double") == 0) {
+    } else {
         memcpy(&l, bytes, sizeof(l));
         writer_format(writer, "%.*Lg", LDBL_DIG, l);
-    } else {
-        add_bytes(writer, bytes, size);
     }
+}
+
+/* The formats of the C types; others (_Float128, decimal ones) show their bytes. */
+static void add_float(struct writer *writer, Dwarf_Die *type, const uint8_t *bytes, size_t size)
+{
+    const char *name = type_die_name(type);
+    bool known = size == sizeof(float) || size == sizeof(double) ||
+                 (size == sizeof(long double) && name && strcmp(name, "long double") == 0);
+    if (known)
+        writer_add_float(writer, bytes, size);
+    else
+        add_bytes(writer, bytes, size);
 }
 
 static void add_wide_integer(struct writer *writer, const uint8_t *bytes, bool is_signed)
@@ -384,7 +397,7 @@ static void add_base(struct writer *writer, Dwarf_Die *type, const uint8_t *byte
 
 /* --- Pointers. --- */
 
-static void add_symbol(struct writer *writer, uint64_t address)
+void writer_add_symbol(struct writer *writer, uint64_t address)
 {
     struct module *module = modules_find(writer->frame->thread->modules, address);
     struct symbol symbol;
@@ -407,7 +420,7 @@ static void add_pointer(struct writer *writer, Dwarf_Die *type, uint64_t address
         writer_add_string_at(writer, address);
         return;
     }
-    add_symbol(writer, address);
+    writer_add_symbol(writer, address);
 }
 
 bool writer_add_scalar(struct writer *writer, Dwarf_Die *type, const struct storage *storage,

@@ -17,12 +17,23 @@ struct writer {
     char *text;
     size_t size, used;
     bool full;        /* the text is cut */
+    bool nested;      /* VALUE_NESTED */
+    unsigned indent;  /* of the line that is being written, in levels */
     size_t work_left; /* values within this one that may still be looked at */
 };
+
+/* What is written goes to a buffer of `size` bytes (at least 4); the end says so if it is cut, and
+   gives the length. */
+void writer_init(struct writer *writer, const struct value_frame *frame, struct symbols *symbols,
+                 enum value_layout layout, char *buffer, size_t size);
+size_t writer_end(struct writer *writer);
 
 void writer_add(struct writer *writer, const char *text);
 void writer_format(struct writer *writer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Where the layout is nested: the next line, at its indent. */
+void writer_next_line(struct writer *writer);
 
 /* Why a value cannot be had, in angle brackets. */
 void writer_add_problem(struct writer *writer, enum place place);
@@ -32,6 +43,30 @@ void writer_add_string(struct writer *writer, const uint8_t *bytes, size_t size,
 
 /* The characters at an address in the target, up to a NUL. */
 void writer_add_string_at(struct writer *writer, uint64_t address);
+
+/* A value of any type, at `offset` bytes of what is in `storage`. */
+void writer_add_value(struct writer *writer, const Dwarf_Die *type, const struct storage *storage,
+                      uint64_t offset);
+
+/* The elements of an array, equal neighbours counted. */
+struct elements {
+    uint64_t count;
+    void (*add)(struct writer *writer, const struct elements *elements, uint64_t index);
+};
+void writer_add_elements(struct writer *writer, const struct elements *elements);
+
+/* An array of characters of one byte. */
+void writer_add_char_array(struct writer *writer, const struct storage *storage, uint64_t offset,
+                           uint64_t count);
+
+/* "65 'A'". */
+void writer_add_char(struct writer *writer, uint64_t value, bool is_signed);
+
+/* A float, double or (16 bytes) long double, with the fewest digits that give it again. */
+void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size);
+
+/* " <name+4>" of an address that has a symbol. */
+void writer_add_symbol(struct writer *writer, uint64_t address);
 
 /* A number of a base type or enumeration, extended to 64 bits according to its type. */
 void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value);

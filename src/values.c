@@ -17,6 +17,8 @@
 #define REPEATS_COUNTED 10000
 /* Values looked at for one variable: arrays of arrays of equal elements are long work. */
 #define WORK_MAX 50000
+/* Behind a text that goes on. */
+#define CUT "..."
 
 /* A value within a variable: at `offset` bytes of what is in `storage`. */
 struct part {
@@ -97,29 +99,16 @@ static bool size_of(struct writer *writer, const Dwarf_Die *type, unsigned depth
            stride_of(&array, 0, &stride) && !__builtin_mul_overflow(stride, array.counts[0], ret);
 }
 
-static void add_dimension(struct writer *writer, const struct array *array, size_t dimension,
-                          struct part part, unsigned depth);
-
-static void add_element(struct writer *writer, const struct array *array, size_t dimension,
-                        struct part part, unsigned depth)
-{
-    if (dimension + 1 < array->dimensions)
-        add_dimension(writer, array, dimension + 1, part, depth);
-    else
-        add_value(writer, &array->element, part, depth + 1);
-}
-
 /* How often the element whose text stands at [start, used) follows itself, it included. */
-static uint64_t count_repeats(struct writer *writer, const struct array *array, size_t dimension,
-                              struct part part, unsigned depth, uint64_t stride, uint64_t left,
-                              size_t start)
+static uint64_t count_repeats(struct writer *writer, const struct elements *elements,
+                              uint64_t index, size_t start)
 {
     size_t length = writer->used - start;
     uint64_t count = 1;
-    while (count < left && count < REPEATS_COUNTED && !writer->full && writer->work_left) {
-        part.offset += stride;
+    while (index + count < elements->count && count < REPEATS_COUNTED && !writer->full &&
+           writer->work_left) {
         size_t next = writer->used;
-        add_element(writer, array, dimension, part, depth);
+        elements->add(writer, elements, index + count);
         bool equal = writer->used - next == length &&
                      memcmp(writer->text + next, writer->text + start, length) == 0;
         /* What does not fit for the comparison may still fit in its turn, or be cut then. */
@@ -144,6 +133,50 @@ static void add_repeats(struct writer *writer, size_t start, uint64_t count)
         writer_format(writer, ", %.*s", length, writer->text + start);
 }
 
+void writer_add_elements(struct writer *writer, const struct elements *elements)
+{
+    uint64_t i = 0, shown = 0;
+    writer_add(writer, "{");
+    while (i < elements->count && shown < ELEMENTS_MAX && !writer->full && writer->work_left) {
+        if (i)
+            writer_add(writer, ", ");
+        size_t start = writer->used;
+        elements->add(writer, elements, i);
+        uint64_t repeats = count_repeats(writer, elements, i, start);
+        add_repeats(writer, start, repeats);
+        shown += repeats < REPEATS_SHOWN ? repeats : REPEATS_SHOWN;
+        i += repeats;
+    }
+    if (i < elements->count)
+        writer_format(writer, "... %" PRIu64 " more", elements->count - i);
+    writer_add(writer, "}");
+}
+
+/* One dimension of an array, as its elements see it. */
+struct dimension {
+    struct elements elements; /* first: they are handed back */
+    const struct array *array;
+    size_t index;
+    struct part part; /* of the first element */
+    uint64_t stride;
+    unsigned depth;
+};
+
+static void add_dimension(struct writer *writer, const struct array *array, size_t dimension,
+                          struct part part, unsigned depth);
+
+static void add_element(struct writer *writer, const struct elements *elements, uint64_t index)
+{
+    const struct dimension *dimension = (const struct dimension *)elements;
+    const struct array *array = dimension->array;
+    struct part part = dimension->part;
+    part.offset += index * dimension->stride;
+    if (dimension->index + 1 < array->dimensions)
+        add_dimension(writer, array, dimension->index + 1, part, dimension->depth);
+    else
+        add_value(writer, &array->element, part, dimension->depth + 1);
+}
+
 static bool is_string(const struct array *array, size_t dimension)
 {
     Dwarf_Die element;
@@ -151,11 +184,12 @@ static bool is_string(const struct array *array, size_t dimension)
            type_is_char(&element);
 }
 
-static void add_char_array(struct writer *writer, struct part part, uint64_t count)
+void writer_add_char_array(struct writer *writer, const struct storage *storage, uint64_t offset,
+                           uint64_t count)
 {
     uint8_t bytes[ELEMENTS_MAX];
     size_t size = count < sizeof(bytes) ? (size_t)count : sizeof(bytes);
-    enum place place = storage_read(writer->frame, part.storage, part.offset, bytes, size);
+    enum place place = storage_read(writer->frame, storage, offset, bytes, size);
     if (place != PLACE_BYTES) {
         writer_add_problem(writer, place);
         return;
@@ -166,35 +200,22 @@ static void add_char_array(struct writer *writer, struct part part, uint64_t cou
     writer_add_string(writer, bytes, size, cut);
 }
 
-static void add_dimension(struct writer *writer, const struct array *array, size_t dimension,
+static void add_dimension(struct writer *writer, const struct array *array, size_t index,
                           struct part part, unsigned depth)
 {
-    uint64_t count = array->counts[dimension], stride, shown = 0;
-    if (is_string(array, dimension)) {
-        add_char_array(writer, part, count);
-        return;
-    }
-    if (!stride_of(array, dimension, &stride)) {
+    struct dimension dimension = {
+        .elements = {.count = array->counts[index], .add = add_element},
+        .array = array,
+        .index = index,
+        .part = part,
+        .depth = depth,
+    };
+    if (is_string(array, index))
+        writer_add_char_array(writer, part.storage, part.offset, array->counts[index]);
+    else if (!stride_of(array, index, &dimension.stride))
         writer_add_problem(writer, PLACE_UNKNOWN);
-        return;
-    }
-    writer_add(writer, "{");
-    uint64_t i = 0;
-    while (i < count && shown < ELEMENTS_MAX && !writer->full && writer->work_left) {
-        if (i)
-            writer_add(writer, ", ");
-        size_t start = writer->used;
-        add_element(writer, array, dimension, part, depth);
-        uint64_t repeats =
-            count_repeats(writer, array, dimension, part, depth, stride, count - i, start);
-        add_repeats(writer, start, repeats);
-        shown += repeats < REPEATS_SHOWN ? repeats : REPEATS_SHOWN;
-        i += repeats;
-        part.offset += repeats * stride;
-    }
-    if (i < count)
-        writer_format(writer, "... %" PRIu64 " more", count - i);
-    writer_add(writer, "}");
+    else
+        writer_add_elements(writer, &dimension.elements);
 }
 
 static void add_array(struct writer *writer, Dwarf_Die *type, struct part part, unsigned depth)
@@ -372,8 +393,9 @@ static void add_variant(struct writer *writer, Dwarf_Die *variants, struct part 
         return;
     }
     writer_add(writer, *separator);
+    writer_next_line(writer);
     writer_add_problem(writer, PLACE_UNKNOWN);
-    *separator = ", ";
+    *separator = writer->nested ? "," : ", ";
 }
 
 static void add_members(struct writer *writer, Dwarf_Die *parent, struct part part, unsigned depth,
@@ -392,7 +414,8 @@ static void add_members(struct writer *writer, Dwarf_Die *parent, struct part pa
         if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || is_static_member(&die))
             continue;
         writer_add(writer, *separator);
-        *separator = ", ";
+        writer_next_line(writer);
+        *separator = writer->nested ? "," : ", ";
         if (tag == DW_TAG_inheritance)
             add_base_name(writer, &die);
         else if (type_die_name(&die))
@@ -410,7 +433,11 @@ static void add_structure(struct writer *writer, Dwarf_Die *type, struct part pa
         return;
     }
     writer_add(writer, "{");
+    writer->indent++;
     add_members(writer, type, part, depth, &separator);
+    writer->indent--;
+    if (*separator)
+        writer_next_line(writer);
     writer_add(writer, "}");
 }
 
@@ -470,25 +497,44 @@ static void add_value(struct writer *writer, const Dwarf_Die *type, struct part 
     }
 }
 
-size_t value_write(const struct value_frame *frame, struct symbols *symbols, Dwarf_Die *type,
-                   const struct storage *storage, char buffer[VALUE_TEXT_MAX])
+void writer_add_value(struct writer *writer, const Dwarf_Die *type, const struct storage *storage,
+                      uint64_t offset)
 {
-    static const char cut[] = "...";
-    struct writer writer = {.frame = frame,
-                            .symbols = symbols,
-                            .text = buffer,
-                            .size = VALUE_TEXT_MAX - sizeof(cut) + 1,
-                            .work_left = WORK_MAX};
-    const struct piece *piece = &storage->pieces[0];
+    add_value(writer, type, (struct part){storage, offset}, 0);
+}
+
+void writer_init(struct writer *writer, const struct value_frame *frame, struct symbols *symbols,
+                 enum value_layout layout, char *buffer, size_t size)
+{
+    *writer = (struct writer){.frame = frame,
+                              .symbols = symbols,
+                              .text = buffer,
+                              .size = size - strlen(CUT),
+                              .nested = layout == VALUE_NESTED,
+                              .work_left = WORK_MAX};
     buffer[0] = '\0';
+}
+
+size_t writer_end(struct writer *writer)
+{
+    if (writer->full || !writer->work_left) {
+        memcpy(writer->text + writer->used, CUT, sizeof(CUT));
+        writer->used += strlen(CUT);
+    }
+    return writer->used;
+}
+
+size_t value_write(const struct value_frame *frame, struct symbols *symbols, Dwarf_Die *type,
+                   const struct storage *storage, enum value_layout layout, char *buffer,
+                   size_t size)
+{
+    struct writer writer;
+    writer_init(&writer, frame, symbols, layout, buffer, size);
+    const struct piece *piece = &storage->pieces[0];
     /* Of what is nowhere as a whole, no part needs to say so. */
     if (storage->count == 1 && piece->place != PLACE_MEMORY && piece->place != PLACE_BYTES)
         writer_add_problem(&writer, piece->place);
     else
         add_value(&writer, type, (struct part){.storage = storage}, 0);
-    if (writer.full || !writer.work_left) {
-        memcpy(buffer + writer.used, cut, sizeof(cut));
-        writer.used += sizeof(cut) - 1;
-    }
-    return writer.used;
+    return writer_end(&writer);
 }

@@ -12,15 +12,21 @@
 #include <elfutils/libdw.h>
 #include <stddef.h>
 
-/* The longest text of a value, with its NUL. */
+/* The longest text of a value on one line, with its NUL. */
 #define VALUE_TEXT_MAX 2048
 
+enum value_layout {
+    VALUE_ON_ONE_LINE,
+    VALUE_NESTED, /* members of structures on lines of their own, indented */
+};
+
 /*
- * Writes the value of the given type that is in `storage`. What cannot be had reads
- * "<optimized out>", "<unreadable>", ... Bytes of the target in it are not yet safe for a terminal.
- * Returns the length.
+ * Writes the value of the given type that is in `storage` into a buffer of `size` bytes (at least
+ * 4). What cannot be had reads "<optimized out>", "<unreadable>", ... Bytes of the target in it are
+ * not yet safe for a terminal. Returns the length.
  */
 size_t value_write(const struct value_frame *frame, struct symbols *symbols, Dwarf_Die *type,
-                   const struct storage *storage, char buffer[VALUE_TEXT_MAX]);
+                   const struct storage *storage, enum value_layout layout, char *buffer,
+                   size_t size);
 
 #endif

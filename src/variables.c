@@ -98,7 +98,8 @@ static struct error *append_entry_value(struct reading *reading, Dwarf_Die *die,
     value_begin(reading->frame->thread);
     if (!value_locate_at_entry(reading->frame, die, &storage))
         return NULL;
-    value_write(reading->frame, reading->symbols, type, &storage, value);
+    value_write(reading->frame, reading->symbols, type, &storage, VALUE_ON_ONE_LINE, value,
+                sizeof(value));
     if (value[0] == '<' || strcmp(value, now) == 0)
         return NULL;
     return append(reading, name, "@entry", type_name, value, true);
@@ -125,7 +126,8 @@ static struct error *read_variable(struct reading *reading, Dwarf_Die *die, bool
         value_locate(reading->frame, die, &storage);
     else
         storage_nowhere(&storage, PLACE_OPTIMIZED_OUT);
-    value_write(reading->frame, reading->symbols, &type, &storage, value);
+    value_write(reading->frame, reading->symbols, &type, &storage, VALUE_ON_ONE_LINE, value,
+                sizeof(value));
     struct error *error = append(reading, name, "", type_name, value, argument);
     if (!error && argument && exists && !reading->inlined)
         error = append_entry_value(reading, die, name, &type, type_name, value);

@@ -88,3 +88,12 @@ named_tests() {
     done < <(named_tests tests/scenarios.bats tests/defects.bats)
     assert [ "$count" -ge 60 ]
 }
+
+@test "every function and option of manhole.h is in its manual page" {
+    local name
+    while read -r name; do
+        grep -q "$name" man/libmanhole.3 || fail "$name"
+    done < <(grep -o 'manhole_[a-z_]*(' payload/manhole.h | tr -d '(' | sort -u
+        sed -n '/^struct manhole_options {/,/^};/s/^ *u*int[0-9]*_t \([a-z_]*\);.*/\1/p; s/^    char \([a-z_]*\)\[.*/\1/p' \
+            payload/manhole.h | grep -vx 'size\|version\|reserved')
+}

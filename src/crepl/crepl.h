@@ -1,0 +1,32 @@
+/*
+ * The C console: evaluates what the user types, in the target, with the program's own types,
+ * variables and functions (DESIGN.md section 7). The debug information is read and the compiler
+ * runs here; only machine code goes there.
+ */
+#ifndef SRC_CREPL_CREPL_H
+#define SRC_CREPL_CREPL_H
+
+#include "injector/error.h"
+#include "src/session.h"
+
+#include <stdbool.h>
+
+struct crepl;
+
+/* `session` is borrowed, with its process. The work begins at the first snippet. */
+struct error *crepl_create(struct session *session, struct crepl **ret) MUST_CHECK;
+/* NULL is fine. */
+void crepl_destroy(struct crepl *crepl);
+
+/*
+ * Evaluates expressions, statements or definitions, and writes the value of an expression to the
+ * session's output. What is wrong with the text, and what faulted, is in the answer, as for a
+ * command; errors are those of the connection.
+ */
+struct error *crepl_evaluate(struct crepl *crepl, const char *text,
+                             struct session_answer *ret) MUST_CHECK;
+
+/* True when more lines must follow: an open brace, parenthesis or string. */
+bool crepl_is_incomplete(const char *text);
+
+#endif

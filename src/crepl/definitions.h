@@ -1,0 +1,45 @@
+/*
+ * What the user defined in this session: functions, variables, types. The code and the data stay
+ * where they were loaded; here is what later snippets need: declarations, and addresses.
+ */
+#ifndef SRC_CREPL_DEFINITIONS_H
+#define SRC_CREPL_DEFINITIONS_H
+
+#include "injector/error.h"
+#include "src/crepl/compile.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One function, variable declaration, or type. */
+struct definition {
+    char *name;        /* the first one that it declares; NULL: it has none */
+    char *declaration; /* C that says what it is, without its body or value */
+};
+
+struct definitions {
+    struct definition *definitions;
+    size_t count;
+    struct code_symbol *symbols; /* names are malloc'ed */
+    size_t symbol_count;
+};
+
+void definitions_deinit(struct definitions *definitions);
+
+/*
+ * The text of definitions as it is to be compiled: without `static`, so that later snippets can be
+ * linked with it. malloc'ed. NULL: without memory.
+ */
+char *definitions_make_global(const char *text);
+
+/* Takes note of definitions that were compiled; those of the same name before are forgotten. */
+struct error *definitions_add(struct definitions *definitions, const char *text,
+                              const struct compiled *code) MUST_CHECK;
+
+/* All declarations, in order, malloc'ed; "" when there are none. */
+struct error *definitions_declare(const struct definitions *definitions, char **ret) MUST_CHECK;
+
+/* True for a name (`length` bytes) that was defined. */
+bool definitions_has(const struct definitions *definitions, const char *name, size_t length);
+
+#endif

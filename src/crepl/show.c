@@ -1,0 +1,215 @@
+#include "src/crepl/show.h"
+
+#include "injector/cleanup.h"
+#include "src/crepl/type_text.h"
+#include "src/value_writer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The longest text of a value, with its NUL. */
+#define TEXT_MAX (256u << 10)
+
+/* The types of the language itself, as libtcc names them. */
+static const struct base {
+    const char *name;
+    size_t size;
+    bool is_signed;
+    enum { INTEGER, CHARACTER, TRUTH, FLOATING } kind;
+} bases[] = {
+    {"char", 1, true, CHARACTER},
+    {"signed char", 1, true, CHARACTER},
+    {"unsigned char", 1, false, CHARACTER},
+    {"_Bool", 1, false, TRUTH},
+    {"short", 2, true, INTEGER},
+    {"unsigned short", 2, false, INTEGER},
+    {"int", 4, true, INTEGER},
+    {"unsigned int", 4, false, INTEGER},
+    {"unsigned", 4, false, INTEGER},
+    {"long", 8, true, INTEGER},
+    {"unsigned long", 8, false, INTEGER},
+    {"long long", 8, true, INTEGER},
+    {"unsigned long long", 8, false, INTEGER},
+    {"float", 4, true, FLOATING},
+    {"double", 8, true, FLOATING},
+    {"long double", sizeof(long double), true, FLOATING},
+};
+
+static const struct base *find_base(const char *name)
+{
+    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+        if (strcmp(bases[i].name, name) == 0)
+            return &bases[i];
+    return NULL;
+}
+
+static void add_base_bytes(struct writer *writer, const struct base *base, const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    if (base->kind == FLOATING) {
+        writer_add_float(writer, bytes, base->size);
+        return;
+    }
+    memcpy(&value, bytes, base->size);
+    unsigned unused = (unsigned)(sizeof(value) - base->size) * 8;
+    if (base->is_signed)
+        value = (uint64_t)((int64_t)(value << unused) >> unused);
+    if (base->kind == CHARACTER)
+        writer_add_char(writer, value, base->is_signed);
+    else if (base->kind == TRUTH && value <= 1)
+        writer_add(writer, value ? "true" : "false");
+    else
+        writer_format(writer, base->is_signed ? "%" PRId64 : "%" PRIu64, value);
+}
+
+static bool is_char(const struct type_text *type)
+{
+    const struct base *base = type->kind == TYPE_TEXT_BASE ? find_base(type->name) : NULL;
+    return base && base->kind == CHARACTER;
+}
+
+/* Bytes of a value; false: not known. */
+static bool size_of(struct declarer *declarer, const struct type_text *type, uint64_t *ret)
+{
+    const struct base *base;
+    uint64_t alignment;
+    switch (type->kind) {
+    case TYPE_TEXT_POINTER:
+        *ret = sizeof(uint64_t);
+        return true;
+    case TYPE_TEXT_ARRAY:
+        return size_of(declarer, type->target, ret) &&
+               !__builtin_mul_overflow(*ret, type->count, ret);
+    case TYPE_TEXT_FUNCTION:
+        return false;
+    case TYPE_TEXT_BASE:
+        break;
+    }
+    base = find_base(type->name);
+    *ret = base ? base->size : 0;
+    return base || (type->has_die && layouts_measure(declarer_layouts(declarer), type->type.module,
+                                                     &type->type.die, ret, &alignment));
+}
+
+struct showing {
+    struct writer writer;
+    struct value_thread thread;
+    struct value_frame frame;
+    struct declarer *declarer;
+};
+
+static void add_typed(struct showing *showing, const struct type_text *type, uint64_t address);
+
+static void add_base(struct showing *showing, const struct type_text *type, uint64_t address)
+{
+    uint8_t bytes[16];
+    const struct base *base = find_base(type->name);
+    struct storage storage;
+    storage_in_memory(&storage, address);
+    if (type->has_die) {
+        showing->frame.bias = type->type.module->bias;
+        writer_add_value(&showing->writer, &type->type.die, &storage, 0);
+    } else if (!base) {
+        writer_add_problem(&showing->writer, PLACE_UNKNOWN);
+    } else if (!value_frame_read(&showing->frame, address, bytes, base->size)) {
+        writer_add_problem(&showing->writer, PLACE_UNREADABLE);
+    } else {
+        add_base_bytes(&showing->writer, base, bytes);
+    }
+}
+
+static void add_pointer(struct showing *showing, const struct type_text *type, uint64_t address)
+{
+    uint64_t value;
+    if (!value_frame_read(&showing->frame, address, &value, sizeof(value))) {
+        writer_add_problem(&showing->writer, PLACE_UNREADABLE);
+        return;
+    }
+    writer_format(&showing->writer, "0x%" PRIx64, value);
+    if (value && is_char(type->target)) {
+        writer_add(&showing->writer, " ");
+        writer_add_string_at(&showing->writer, value);
+    } else if (value) {
+        writer_add_symbol(&showing->writer, value);
+    }
+}
+
+/* An array's elements, as writer_add_elements sees them. */
+struct typed_elements {
+    struct elements elements; /* first: they are handed back */
+    struct showing *showing;
+    const struct type_text *type;
+    uint64_t address, stride;
+};
+
+static void add_element(struct writer *writer, const struct elements *elements, uint64_t index)
+{
+    const struct typed_elements *typed = (const struct typed_elements *)elements;
+    (void)writer; /* it is the showing's */
+    add_typed(typed->showing, typed->type, typed->address + index * typed->stride);
+}
+
+static void add_array(struct showing *showing, const struct type_text *type, uint64_t address)
+{
+    struct typed_elements elements = {.elements = {.count = type->count, .add = add_element},
+                                      .showing = showing,
+                                      .type = type->target,
+                                      .address = address};
+    struct storage storage;
+    storage_in_memory(&storage, address);
+    if (is_char(type->target))
+        writer_add_char_array(&showing->writer, &storage, 0, type->count);
+    else if (!size_of(showing->declarer, type->target, &elements.stride))
+        writer_add_problem(&showing->writer, PLACE_UNKNOWN);
+    else
+        writer_add_elements(&showing->writer, &elements.elements);
+}
+
+static void add_typed(struct showing *showing, const struct type_text *type, uint64_t address)
+{
+    switch (type->kind) {
+    case TYPE_TEXT_BASE:
+        add_base(showing, type, address);
+        return;
+    case TYPE_TEXT_POINTER:
+        add_pointer(showing, type, address);
+        return;
+    case TYPE_TEXT_ARRAY:
+        add_array(showing, type, address);
+        return;
+    case TYPE_TEXT_FUNCTION:
+        writer_add_problem(&showing->writer, PLACE_UNKNOWN);
+        return;
+    }
+}
+
+/* Of pointers other than to characters the type says what is behind them. */
+static void add_top(struct showing *showing, const struct shown *shown,
+                    const struct type_text *type)
+{
+    if (type->kind == TYPE_TEXT_POINTER && !is_char(type->target))
+        writer_format(&showing->writer, "(%s) ", shown->type);
+    add_typed(showing, type, shown->address);
+}
+
+struct error *show_value(const struct shown *shown, char **ret)
+{
+    struct type_text *type;
+    struct showing showing = {
+        .thread = {.process = shown->process, .modules = shown->modules},
+        .declarer = shown->declarer,
+    };
+    if (!type_text_parse(shown->type, shown->declarer, &type))
+        return error_create(ERROR_PARTIAL, 0, "%s: a type that cannot be shown", shown->type);
+    *ret = malloc(TEXT_MAX);
+    if (*ret) {
+        showing.frame.thread = &showing.thread;
+        value_begin(&showing.thread);
+        writer_init(&showing.writer, &showing.frame, shown->symbols, VALUE_NESTED, *ret, TEXT_MAX);
+        add_top(&showing, shown, type);
+        writer_end(&showing.writer);
+    }
+    type_text_destroy(type);
+    return *ret ? NULL : error_no_memory();
+}
