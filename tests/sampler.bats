@@ -24,7 +24,7 @@ command_target() {
 
 # start_sampler OPTIONS...: looks at $pid until it is told to stop, in $sampler.
 start_sampler() {
-    "$ATTACH" --dump --count 1000000 --interval 5 -o "$document" "$@" "$pid" 2>"$document.errors" 3>&- &
+    "$ATTACH" --dump --count 1000000 --interval 50 -o "$document" "$@" "$pid" 2>"$document.errors" 3>&- &
     sampler=$!
     started+=("$sampler")
     wait_for_looks
