@@ -7,6 +7,7 @@
 #include "tests/targets/asleep.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_barrier_t together;
 static pthread_t threads[MOST];
 static int count;
+static atomic_int arrived; /* threads with nothing left to do but their last wait */
 
 static void name(const char *kind, long i)
 {
@@ -24,12 +26,31 @@ static void name(const char *kind, long i)
     pthread_setname_np(pthread_self(), text);
 }
 
+/* On its way there a thread may sleep too, at the barrier or while its stack is mapped. */
+static void wait_for_arrivals(int number)
+{
+    while (atomic_load(&arrived) < number)
+        usleep(1000);
+}
+
+static void ready_when_waiting(int number)
+{
+    wait_for_arrivals(number);
+    ready_when_asleep(number);
+}
+
+static void arrive(void)
+{
+    atomic_fetch_add(&arrived, 1);
+}
+
 static void *in_circle(void *number)
 {
     long i = (long)number;
     name("circle", i);
     pthread_mutex_lock(&locks[i]);
     pthread_barrier_wait(&together);
+    arrive();
     pthread_mutex_lock(&locks[(i + 1) % count]);
     return NULL;
 }
@@ -37,6 +58,7 @@ static void *in_circle(void *number)
 static void *behind(void *number)
 {
     name("behind", (long)number);
+    arrive();
     pthread_mutex_lock(&locks[(long)number]);
     return NULL;
 }
@@ -45,6 +67,7 @@ static void *joiner(void *number)
 {
     long i = (long)number;
     name("join", i);
+    arrive();
     if (i > 0)
         pthread_join(threads[i - 1], NULL);
     for (;;)
@@ -58,6 +81,7 @@ static void *holding_joiner(void *number)
     name("holder", (long)number);
     pthread_mutex_lock(&locks[0]);
     pthread_barrier_wait(&together);
+    arrive();
     pthread_join(threads[1], NULL);
     return NULL;
 }
@@ -66,6 +90,7 @@ static void *joined(void *number)
 {
     name("joined", (long)number);
     pthread_barrier_wait(&together);
+    arrive();
     pthread_mutex_lock(&locks[0]);
     return NULL;
 }
@@ -79,6 +104,7 @@ static void *writer(void *number)
     else
         pthread_rwlock_wrlock(&rwlock);
     pthread_barrier_wait(&together);
+    arrive();
     if (i)
         pthread_rwlock_rdlock(&rwlock);
     else
@@ -90,6 +116,7 @@ static void *self(void *number)
 {
     name("self", (long)number);
     pthread_mutex_lock(&locks[0]);
+    arrive();
     pthread_mutex_lock(&locks[0]);
     return NULL;
 }
@@ -107,29 +134,28 @@ int main(int argc, char **argv)
     pthread_barrier_init(&together, NULL, 2);
     if (!strcmp(how, "self")) {
         start(0, self);
-        ready_when_asleep(1);
+        ready_when_waiting(1);
     } else if (!strcmp(how, "join")) {
         start(1, joined);
         start(0, holding_joiner);
-        ready_when_asleep(2);
+        ready_when_waiting(2);
     } else if (!strcmp(how, "writers")) {
         start(0, writer);
         start(1, writer);
-        ready_when_asleep(2);
+        ready_when_waiting(2);
     } else if (!strcmp(how, "chain")) {
         for (long i = 0; i < 3; i++)
             start(i, joiner);
-        ready_when_asleep(3);
+        ready_when_waiting(3);
     } else {
         count = atoi(how) > 1 && atoi(how) <= MOST ? atoi(how) : 2;
         pthread_barrier_init(&together, NULL, (unsigned)count);
         for (long i = 0; i < count; i++)
             start(i, in_circle);
-        while (count_asleep() < count)
-            usleep(1000);
+        wait_for_arrivals(count);
         for (long i = 0; i < count; i++)
             pthread_create(&thread, NULL, behind, (void *)i);
-        ready_when_asleep(2 * count);
+        ready_when_waiting(2 * count);
     }
     for (;;)
         pause();
