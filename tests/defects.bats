@@ -38,11 +38,19 @@
 #   L2                 payload.bats: 20 clients one after the other, each with a fault, leave a manhole like new
 #   L3                 sessions.bats: a client of text waits for its turn, and what it said meanwhile is answered then
 #   L3                 sessions.bats: a second client of frames is told at once who holds the manhole
+#   L4                 exit.bats: while a client is connected the program waits in exit, and the client can go on evaluating
+#   L4                 exit.bats: with --daemon-connection the program exits, and the client sees the end
+#   L5                 fork.bats: a forked child gets a manhole of its own after the delay, and says so in the log
 #   L6                 defects.bats: installing again and again leaves no thread, no descriptor, no mapping, and one manhole
 #   L7                 payload.bats: libmanhole.so depends on libc alone, and on no version of it
 #   L7                 inject.bats: programs with a sanitizer are attached through its own functions
 #   L8                 activation.bats: in forked and vforked children the signals of activation do nothing
+#   F1                 fork.bats: a forked child gets a manhole of its own after the delay, and says so in the log
+#   F2                 fork.bats: a forked child gets a manhole of its own after the delay, and says so in the log
+#   F3                 fork.bats: children of forkpty, daemon and other children have theirs too
+#   F3                 fork.bats: a child that executes another program, by whatever way, shows no socket and has nothing of ours
 #   F4                 defects.bats: a client sees its end although a child of the program lives
+#   F5                 fork.bats: children of a program that allocates and makes threads all the time do not hang, with either allocator
 #   S1                 activation.bats: the program's own handler is kept whole, and put back
 #   S1                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
 #   S2                 activation.bats: a oneshot of a thread that allocates all the time never meets its lock

@@ -4,6 +4,10 @@
 #   5                  handlers.bats: exec gives each line one framed answer, and neither banner nor prompt
 #   5                  handlers.bats: 200 clients of exec one after the other
 #   6                  handlers.bats: a function of a shared object serves the client, again and again, and leaves nothing
+#   9                  exit.bats: with --daemon-connection the program exits, and the client sees the end
+#   10                 exit.bats: while a client is connected the program waits in exit, and the client can go on evaluating
+#   10                 exit.bats: so it does when main returns, and a client of manhole-attach is told, too
+#   13                 fork.bats: a child that executes another program, by whatever way, shows no socket and has nothing of ours
 #   26                 activation.bats: 100,000 signals that the program blocks: the manhole's threads take none of them
 #   27                 activation.bats: with an empty sigmask the manhole's threads take the program's signals, and go on
 #   28                 activation.bats: activate_on: no socket before the signal, and the second signal changes nothing
@@ -14,6 +18,8 @@
 #   30                 activation.bats: an injected oneshot serves one client at each signal
 #   31                 activation.bats: a fault in a oneshot session hurts nobody, and the next signal serves another one
 #   34                 activation.bats: the manhole's threads block what sigmask says, and never faults or the C library's own
+#   35                 fork.bats: 100 times 50 children that execute at once: none hangs, none shows a socket
+#   36                 prefork.bats: nginx under load: no request fails while every worker is attached, used and left, and reloaded ones have theirs
 #   39                 options.bats: the help fits a screen, names every option, and goes to standard output
 #   40                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
 #   43                 clients.bats: every form of the signal's name wakes a manhole, as with manhole-cli
@@ -134,6 +140,48 @@ has_said() {
         assert_output --partial '= 4713 (0x1269)'
         assert_output --partial 'nonumber: no such symbol'
         end_helper
+    done
+}
+
+# --- Children. ---
+
+# make_child HOW: a child of the program, with a manhole of its own, as $child; $socket is its.
+make_child() {
+    tell "$1"
+    child=${reply#child }
+    started+=("$child")
+    socket=/tmp/manhole-$child
+    sockets+=("$socket")
+    wait_until 30 test -S "$socket"
+}
+
+@test "scenario 12: a forked child's console has the names, too" {
+    local form
+    for form in preloaded injected; do
+        start_helper $form "locals='number=4711,advance=next_k1'"
+        make_child fork
+        say 'call labs number' 'call advance' 'call getpid'
+        assert_output --partial '= 4711 (0x1267)'
+        assert_output --partial '= 4712 (0x1268)'
+        assert_output --partial "= $child (0x"
+        end_helper
+    done
+}
+
+@test "scenarios 23 and 24: two sessions in the parent, then two in its child of fork or forkpty, at a path of its own" {
+    local form how i
+    for form in preloaded injected; do
+        for how in fork forkpty; do
+            start_helper $form
+            serves 2
+            make_child $how
+            for i in 1 2; do
+                say 'call getpid'
+                assert_line "######### ProcessID=$child, ThreadID=$child #########"
+                assert_output --partial "$child:helper> = $child (0x"
+            done
+            end_helper
+        done
     done
 }
 

@@ -97,3 +97,13 @@ named_tests() {
         sed -n '/^struct manhole_options {/,/^};/s/^ *u*int[0-9]*_t \([a-z_]*\);.*/\1/p; s/^    char \([a-z_]*\)\[.*/\1/p' \
             payload/manhole.h | grep -vx 'size\|version\|reserved')
 }
+
+@test "every scenario, defect and gap of python-manhole has its row or its test" {
+    local key keys
+    keys="$(named_tests tests/scenarios.bats tests/defects.bats | cut -f 1)
+$(grep -oE '^@test "scenarios? [0-9]+( (to|and) [0-9]+)?' tests/scenarios.bats | awk '
+        { for (n = $3; n <= ($4 == "" ? $3 : $5); n++) print n }')"
+    for key in {1..46} E{1..9} C{1..4} 4.{1..8} L{1..8} F{1..5} S{1..6} R{1..17}; do
+        grep -qx "$key" <<<"$keys" || fail "no row and no test: $key"
+    done
+}
