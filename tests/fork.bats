@@ -10,9 +10,10 @@ teardown() {
     exec 7>&- 8>&-
     end "${children[@]}"
     end_all
+    # Children that end by _exit leave theirs.
     local one
-    for one in "$pid" "${children[@]}"; do
-        rm -f "/tmp/manhole-$one"
+    for one in "/tmp/manhole-$pid" $(sed -n 's/.*UDS path: //p' "$log" 2>/dev/null); do
+        rm -f "$one"
     done
 }
 
