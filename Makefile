@@ -40,8 +40,7 @@ PACKAGES_LINT := clang-tidy cppcheck
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wwrite-strings
-CPPFLAGS += -I. -D_GNU_SOURCE -DMANHOLE_VERSION_TEXT='"$(VERSION)"' \
-	-DMANHOLE_LIBDIR='"$(LIBDIR)"'
+CPPFLAGS += -I. -D_GNU_SOURCE -DMANHOLE_VERSION_TEXT='"$(VERSION)"'
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu17 $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
 	-fno-omit-frame-pointer)
@@ -105,6 +104,13 @@ $(BUILD)/flags: force
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$BUILT_WITH" | cmp -s - $@ || printf '%s\n' "$$BUILT_WITH" >$@
 $(INJECTOR_OBJECTS) $(SRC_OBJECTS) $(PAYLOAD_OBJECTS): $(BUILD)/flags
+
+# Where the payload will be installed: one object knows it, and is all that another prefix makes stale.
+$(BUILD)/libdir: force
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(LIBDIR)' | cmp -s - $@ || printf '%s\n' '$(LIBDIR)' >$@
+$(BUILD)/src/payload_file.o: $(BUILD)/libdir
+$(BUILD)/src/payload_file.o: CPPFLAGS += -DMANHOLE_LIBDIR='"$(LIBDIR)"'
 
 GENERATED := $(addprefix $(BUILD)/generated/,syscall_names.inc signal_names.inc flamegraph_js.inc flamegraph_css.inc \
 	crepl_runtime.inc)
@@ -216,7 +222,7 @@ lint: clang-tidy cppcheck
 clang-tidy: $(GENERATED)
 	printf '%s\n' $(LINTED_FILES) | xargs -P $(JOBS) -n 4 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu17 $$LINT_FLAGS' clang-tidy
-clang-tidy: export LINT_FLAGS = $(subst ',,$(CPPFLAGS)) -I$(BUILD)/generated
+clang-tidy: export LINT_FLAGS = $(subst ',,$(CPPFLAGS) -DMANHOLE_LIBDIR='"$(LIBDIR)"') -I$(BUILD)/generated
 
 # It knows nothing of the cleanup attribute, nor of the symbols that mark parts of the stub.
 CPPCHECK_SUPPRESSED := missingIncludeSystem memleak resourceLeak comparePointers:injector/arch/*
@@ -224,7 +230,7 @@ CPPCHECK_SUPPRESSED := missingIncludeSystem memleak resourceLeak comparePointers
 cppcheck: $(GENERATED)
 	cppcheck --quiet -j $(JOBS) --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,performance,portability $(CPPCHECK_SUPPRESSED:%=--suppress=%) \
-		$(CPPFLAGS) -I$(BUILD)/generated $(LINTED_FILES)
+		$(CPPFLAGS) -DMANHOLE_LIBDIR='"$(LIBDIR)"' -I$(BUILD)/generated $(LINTED_FILES)
 
 # --- Installation. ---
 
