@@ -179,6 +179,11 @@ check:
 	@$(MAKE) --no-print-directory all targets format-check
 	@BUILD='$(abspath $(BUILD))' JOBS=$(JOBS) SANITIZE='$(SANITIZE)' tests/run $(SUITES)
 
+# With the full numbers of rounds in the tests that are about them.
+.PHONY: soak
+soak:
+	@SOAK=1 $(MAKE) --no-print-directory check
+
 .PHONY: demo
 demo:
 	@$(MAKE) --no-print-directory all
@@ -265,6 +270,7 @@ help:
 	@echo 'make deps                install what is missing to build, test and demonstrate (apt, root)'
 	@echo 'make demo                both jobs, on a redis-server of its own under load'
 	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
+	@echo 'make soak                the same, with the full number of rounds where tests are about numbers'
 	@echo 'make bench               what a dump costs its target, next to gdb and eu-stack'
 	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
 	@echo 'make uninstall           takes away what install put there'

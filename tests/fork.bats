@@ -179,8 +179,9 @@ executes_sleep() {
 
 @test "100 times 50 children that execute at once: none hangs, none shows a socket" {
     installed
-    local round
-    for ((round = 0; round < 100; round++)); do
+    local round rounds
+    rounds=$(scaled 100)
+    for ((round = 0; round < rounds; round++)); do
         tell execs 50
         assert_equal "$reply" 'execs done, bad 0'
     done
@@ -196,8 +197,9 @@ executes_sleep() {
         start_forker env LD_PRELOAD="$preload"
         tell busy
         install --verbose-destination "$log" --reinstall-delay 0
-        local round
-        for ((round = 0; round < 10; round++)); do
+        local round rounds
+        rounds=$(scaled 10)
+        for ((round = 0; round < rounds; round++)); do
             tell forks 100
             assert_equal "$reply" 'forks done, bad 0'
         done

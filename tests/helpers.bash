@@ -26,6 +26,11 @@ wait_until() {
     done
 }
 
+# scaled N: how often to do what is about large numbers: N times in `make soak`, a fifth of that in `make check`.
+scaled() {
+    echo $((${SOAK:-0} ? $1 : ($1 + 4) / 5))
+}
+
 # start NAME [ARGUMENTS...]: starts $TARGETS/NAME (or a program by path) in the background with its output in
 # $BATS_TEST_TMPDIR/NAME.out, sets $pid, and waits until it printed a line "ready" (targets of ours do).
 start() {
