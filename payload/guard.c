@@ -162,7 +162,7 @@ static void open_region(enum guard_cut_mode mode, int cut_signal)
     state.worker.is_worker = true;
     state.worker.cut = false;
     state.worker.first_cut_at = 0;
-    state.worker.forced = mode == GUARD_CUT_ANYWHERE;
+    state.worker.forced = mode != GUARD_CUT_OWN_CODE;
     state.worker.report = (struct guard_report){0};
     atomic_store(&state.worker.tid, sys_gettid());
     guard_take_faults();
