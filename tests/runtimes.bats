@@ -142,7 +142,7 @@ callers_of_made() {
     assert_equal "$(made_frame | jq -c '[.[] | .function, .function_offset, .jit, .how]')" \
         '["made_at_run_time","0xc",true,"cfi"]'
     run callers_of_made
-    assert_output $'"main"\n"cfi"'
+    assert_output $'"wait_in"\n"cfi"'
     run -0 "$ATTACH" --dump $patience "$pid"
     assert_line --regexp '^  #[0-9]+ +made_at_run_time\+0xc \(jit\)$'
 }
