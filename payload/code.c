@@ -17,11 +17,6 @@ static struct piece {
     bool keep;
 } pieces[PIECES_MAX];
 
-static bool is_error(long result)
-{
-    return result < 0 && result >= -4095;
-}
-
 static bool is_page_multiple(uint64_t value)
 {
     return value % MEMORY_PAGE == 0;
@@ -57,9 +52,9 @@ static long map_from_file(const struct manhole_load *load, const char *image, si
     if (fd < 0)
         return fd;
     long result = SYS_CALL(SYS_ftruncate, fd, load->code_size, 0, 0, 0, 0);
-    if (!is_error(result))
+    if (!sys_is_error(result))
         result = SYS_CALL(SYS_pwrite64, fd, image, size, 0, 0, 0);
-    if (!is_error(result))
+    if (!sys_is_error(result))
         result = SYS_CALL(SYS_mmap, load->address, load->code_size, PROT_READ | PROT_EXEC,
                           MAP_PRIVATE | MAP_FIXED, fd, 0);
     sys_close((int)fd);
@@ -108,17 +103,17 @@ void code_load(struct request *request)
     long start = SYS_CALL(SYS_mmap, load.address, load.size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     /* Kernels before 4.17 take the flag for a mere wish (mmap(2)). */
-    if (!is_error(start) && (uintptr_t)start != load.address) {
+    if (!sys_is_error(start) && (uintptr_t)start != load.address) {
         memory_unmap((void *)start, load.size);
         start = -EEXIST;
     }
-    if (is_error(start)) {
+    if (sys_is_error(start)) {
         fail(request, "no room for code", &load, start);
         return;
     }
     memcpy((void *)start, image, size);
     long result = load.code_size ? protect(&load, image, size) : 0;
-    if (is_error(result)) {
+    if (sys_is_error(result)) {
         memory_unmap((void *)start, load.size);
         fail(request, "this process may not make memory executable", &load, result);
         return;

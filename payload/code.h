@@ -21,7 +21,7 @@ bool code_holds(uintptr_t address);
 
 /* At the end of a session: unmaps all that was not loaded to stay (MANHOLE_KEEP). */
 void code_end_session(void);
-/* When the manhole is closed or was inherited by a forked child: forgets what stays. */
+/* In a forked child: what was loaded stays mapped, and is nobody's any more. */
 void code_forget(void);
 
 #endif

@@ -12,16 +12,11 @@ static size_t round_to_pages(size_t size)
     return (size + MEMORY_PAGE - 1) / MEMORY_PAGE * MEMORY_PAGE;
 }
 
-static bool is_error(long result)
-{
-    return result < 0 && result >= -4095;
-}
-
 void *memory_map(size_t size)
 {
     long start = SYS_CALL(SYS_mmap, NULL, round_to_pages(size), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return is_error(start) ? NULL : (void *)start;
+    return sys_is_error(start) ? NULL : (void *)start;
 }
 
 void memory_unmap(void *start, size_t size)
@@ -34,7 +29,7 @@ void *memory_grow(void *start, size_t size, size_t new_size)
 {
     long moved = SYS_CALL(SYS_mremap, start, round_to_pages(size), round_to_pages(new_size),
                           MREMAP_MAYMOVE, 0, 0);
-    return is_error(moved) ? NULL : (void *)moved;
+    return sys_is_error(moved) ? NULL : (void *)moved;
 }
 
 bool stack_init(struct stack *stack, size_t size)

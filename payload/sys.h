@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -22,6 +23,13 @@
 
 #define SYS_CALL(number, a, b, c, d, e, f) \
     arch_syscall(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* For calls that return addresses, the upper half of which look negative too: -4095 to -1 are
+   errors (MAX_ERRNO, include/linux/err.h). */
+static inline bool sys_is_error(long result)
+{
+    return result < 0 && result >= -4095;
+}
 
 static inline pid_t sys_getpid(void)
 {

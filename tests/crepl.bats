@@ -125,6 +125,17 @@ c() {
     assert_line '$1 = 18'
 }
 
+@test "a string that the program was given stays when the session has ended" {
+    evaluated
+    c 'motto = "changed"'
+    assert_success
+    c 'motto'
+    assert_output --regexp '^\$1 = 0x[0-9a-f]+ "changed"$'
+    run -0 "$ATTACH" --uninstall "$pid"
+    c 'motto'
+    assert_output --regexp '^\$1 = 0x[0-9a-f]+ "changed"$'
+}
+
 @test "statements run, over several lines of a script" {
     evaluated
     cat >"$BATS_TEST_TMPDIR/script" <<'SCRIPT'
@@ -200,7 +211,7 @@ answers_again() {
     c 'add_up(1, 1)'
     local before after
     before=$(grep -c . "/proc/$pid/maps")
-    c 'add_up(1, 1)' 'twice(2)' '"text"' '*head' 'for (int i = 0; i < 10; i++) twice(i);'
+    c 'add_up(1, 1)' 'twice(2)' '*head' 'for (int i = 0; i < 10; i++) twice(i);'
     after=$(grep -c . "/proc/$pid/maps")
     assert_equal "$after" "$before"
     run -0 "$ATTACH" --uninstall "$pid"

@@ -299,19 +299,17 @@ static struct error *compile(struct evaluation *evaluation)
     return error;
 }
 
-/* A string may be what a result points to: it stays where it is until the session ends. */
-static struct error *unload(struct evaluation *evaluation, uint64_t address)
+static struct error *find_string(const struct evaluation *evaluation, bool *ret)
 {
     struct tokens tokens;
     struct error *error = tokens_read(&tokens, evaluation->declarations.snippet, NULL, NULL);
     if (error)
         return error;
-    bool has_string = false;
+    *ret = false;
     for (size_t i = 0; i < tokens.count; i++)
-        has_string |= tokens.tokens[i].kind == TOKEN_STRING;
+        *ret |= tokens.tokens[i].kind == TOKEN_STRING;
     tokens_deinit(&tokens);
-    return has_string ? NULL
-                      : loader_unload(&evaluation->crepl->loader, &evaluation->code, address);
+    return NULL;
 }
 
 /* What the code printed stands on lines of its own. */
@@ -319,7 +317,11 @@ static struct error *execute(struct evaluation *evaluation)
 {
     struct loader *loader = &evaluation->crepl->loader;
     uint64_t address = loader_address(loader);
-    struct error *error = loader_load(loader, &evaluation->code, false, evaluation->answer);
+    /* The program may be given the address of a string: with one in it, the code stays for good. */
+    bool keep;
+    struct error *error = find_string(evaluation, &keep);
+    if (!error)
+        error = loader_load(loader, &evaluation->code, keep, evaluation->answer);
     if (error || is_refused(evaluation))
         return error;
     error =
@@ -328,8 +330,8 @@ static struct error *execute(struct evaluation *evaluation)
     if (evaluation->answer->outcome == MANHOLE_FAULTED)
         linkage_forget_thread(&evaluation->crepl->linkage);
     /* After a session that ended there is nobody to ask. */
-    if (!error && !evaluation->answer->ended && !evaluation->answer->left)
-        error = unload(evaluation, address);
+    if (!error && !keep && !evaluation->answer->ended && !evaluation->answer->left)
+        error = loader_unload(loader, &evaluation->code, address);
     return error;
 }
 
