@@ -36,31 +36,55 @@ static bool is_command(const char *text)
     return false;
 }
 
-static struct error *evaluate_c(struct evaluator *evaluator, const char *text,
-                                struct session_answer *ret)
+/* The word alone. */
+static bool is_bare(const char *text, const char *word)
 {
-    if (!evaluator->session->process) {
-        *ret = (struct session_answer){.outcome = MANHOLE_FAILED};
-        snprintf(ret->text, sizeof(ret->text),
-                 "C takes the process itself, which cannot be seen from here: attach by its pid; "
-                 "'.help' lists the commands");
-        return NULL;
-    }
-    struct error *error = NULL;
-    if (!evaluator->crepl)
-        error = crepl_create(evaluator->session, &evaluator->crepl);
-    return error ? error : crepl_evaluate(evaluator->crepl, text, ret);
+    size_t length = strlen(word);
+    return strncmp(text, word, length) == 0 && !text[length + strspn(text + length, " \t\n")];
+}
+
+/* The C console, made when it is first needed. In the answer: why there is none. */
+static struct error *need_crepl(struct evaluator *evaluator, struct session_answer *ret)
+{
+    if (evaluator->session->process)
+        return evaluator->crepl ? NULL : crepl_create(evaluator->session, &evaluator->crepl);
+    *ret = (struct session_answer){.outcome = MANHOLE_FAILED};
+    snprintf(ret->text, sizeof(ret->text),
+             "C takes the process itself, which cannot be seen from here: attach by its pid; "
+             "'.help' lists the commands");
+    return NULL;
+}
+
+typedef struct error *evaluate_fn(struct crepl *crepl, const char *text,
+                                  struct session_answer *ret);
+
+static struct error *evaluate_by(evaluate_fn *evaluate, struct evaluator *evaluator,
+                                 const char *text, struct session_answer *ret)
+{
+    struct error *error = need_crepl(evaluator, ret);
+    return error || !evaluator->crepl ? error : evaluate(evaluator->crepl, text, ret);
+}
+
+/* `help` without the name of a command lists those of the C console too. */
+static struct error *run_command(struct evaluator *evaluator, const char *text,
+                                 struct session_answer *ret)
+{
+    struct error *error = session_run(evaluator->session, text, ret);
+    if (!error && ret->outcome == MANHOLE_DONE && is_bare(text, "help"))
+        crepl_list_commands(evaluator->session->out);
+    return error;
 }
 
 struct error *evaluator_run(struct evaluator *evaluator, const char *text,
                             struct session_answer *ret)
 {
     const char *start = text + strspn(text, " \t\n");
-    if (*start == '.' && is_word_character(start[1]))
-        return session_run(evaluator->session, start + 1, ret);
-    if (is_command(start))
-        return session_run(evaluator->session, start, ret);
-    return evaluate_c(evaluator, start, ret);
+    bool dotted = *start == '.' && is_word_character(start[1]);
+    if (dotted && crepl_has_command(start + 1))
+        return evaluate_by(crepl_run_command, evaluator, start + 1, ret);
+    if (dotted || is_command(start))
+        return run_command(evaluator, start + dotted, ret);
+    return evaluate_by(crepl_evaluate, evaluator, start, ret);
 }
 
 bool evaluator_wants_more(const char *text)

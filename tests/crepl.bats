@@ -225,3 +225,14 @@ answers_again() {
     assert_line --partial '= 7 (0x7)'
     assert_line --regexp '^add_up = 0x[0-9a-f]+, static, of [0-9]+ bytes in '
 }
+
+@test "commands of the C console stand beside them" {
+    evaluated
+    c '.sizeof struct item' '.sizeof head->name' '.sizeof nosuch' '.help'
+    assert_failure 1
+    assert_line --index 0 56
+    assert_line --index 1 16
+    assert_line --partial 'nosuch'
+    assert_line --regexp '^\.sizeof EXPR'
+    assert_line --regexp '^threads '
+}

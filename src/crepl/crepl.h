@@ -26,6 +26,16 @@ void crepl_destroy(struct crepl *crepl);
 struct error *crepl_evaluate(struct crepl *crepl, const char *text,
                              struct session_answer *ret) MUST_CHECK;
 
+/*
+ * Commands of this console, without the dot in front: "sizeof struct client". As crepl_evaluate;
+ * crepl_has_command says first that there is such a one.
+ */
+bool crepl_has_command(const char *text);
+struct error *crepl_run_command(struct crepl *crepl, const char *text,
+                                struct session_answer *ret) MUST_CHECK;
+/* What `.help` says of them, a line each. */
+void crepl_list_commands(struct terminal *out);
+
 /* True when more lines must follow: an open brace, parenthesis or string. */
 bool crepl_is_incomplete(const char *text);
 

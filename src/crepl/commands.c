@@ -1,0 +1,51 @@
+#include "src/crepl/commands.h"
+
+#include "src/crepl/crepl_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct crepl_command commands[] = {
+    {"sizeof", "EXPR|TYPE", "how many bytes it takes", command_sizeof},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct crepl_command *find_command(const char *text)
+{
+    size_t length = strcspn(text, "/ \t\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strlen(commands[i].name) == length && strncmp(commands[i].name, text, length) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+bool crepl_has_command(const char *text)
+{
+    return find_command(text) != NULL;
+}
+
+struct error *crepl_run_command(struct crepl *crepl, const char *text, struct session_answer *ret)
+{
+    const struct crepl_command *command = find_command(text);
+    char format[32] = "";
+    *ret = (struct session_answer){0};
+    text += strlen(command->name);
+    if (*text == '/') {
+        size_t length = strcspn(++text, " \t\n");
+        snprintf(format, sizeof(format), "%.*s", (int)length, text);
+        text += length;
+    }
+    text += strspn(text, " \t\n");
+    return command->run(crepl, format, text, ret);
+}
+
+void crepl_list_commands(struct terminal *out)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char usage[64], line[192];
+        snprintf(usage, sizeof(usage), ".%s%s%s", commands[i].name,
+                 *commands[i].arguments == '[' ? "" : " ", commands[i].arguments);
+        int length = snprintf(line, sizeof(line), "%-32s %s\n", usage, commands[i].summary);
+        terminal_write(out, line, (size_t)length);
+    }
+}

@@ -1,0 +1,52 @@
+/* What the files of the C console share: its state, and how one text is evaluated. */
+#ifndef SRC_CREPL_CREPL_PRIVATE_H
+#define SRC_CREPL_CREPL_PRIVATE_H
+
+#include "injector/module.h"
+#include "src/crepl/crepl.h"
+#include "src/crepl/declare.h"
+#include "src/crepl/definitions.h"
+#include "src/crepl/linkage.h"
+#include "src/crepl/loader.h"
+#include "src/crepl/results.h"
+
+#include <stdint.h>
+
+struct crepl {
+    struct session *session;
+    struct maps *maps;
+    struct modules *modules;
+    struct symbols *symbols;
+    struct names *names;
+    struct declarer *declarer;
+    struct loader loader;
+    struct linkage linkage;
+    struct results results;         /* $1, $2, ... */
+    struct definitions definitions; /* of the session */
+};
+
+/* The answer is that it does not work, and why: safe for a terminal then. */
+void answer_refuse(struct session_answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The value of an expression. */
+struct expression_value {
+    char *type;       /* malloc'ed, as the compiler writes it: "struct client *" */
+    uint64_t address; /* where in the target; it stays there for as long as the session */
+};
+
+/*
+ * Evaluates an expression without showing it. The answer is MANHOLE_DONE when there is a value;
+ * statements, definitions and expressions of type void are refused.
+ */
+struct error *crepl_find_value(struct crepl *crepl, const char *text, struct expression_value *ret,
+                               struct session_answer *answer) MUST_CHECK;
+
+/* Its text as show_value writes it, malloc'ed, not yet safe for a terminal. */
+struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address,
+                             char **ret) MUST_CHECK;
+
+/* Writes text to the user, and a newline. */
+void crepl_write_line(struct crepl *crepl, const char *text);
+
+#endif

@@ -1,0 +1,425 @@
+#include "injector/cleanup.h"
+#include "src/crepl/crepl_private.h"
+#include "src/crepl/show.h"
+#include "src/crepl/snippet.h"
+#include "src/crepl/tokens.h"
+#include "src/message.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One text on its way: what is made of it, from the top to the bottom of this file. */
+struct evaluation {
+    struct crepl *crepl;
+    const char *text;
+    bool needs_value; /* anything but an expression with a value is not to run */
+    char *prelude;    /* the session's declarations that it may use */
+    struct declarations declarations;
+    char *context; /* the C before the snippet: declarations and prelude */
+    struct snippet snippet;
+    struct code_symbol *symbols; /* where everything is that it names */
+    size_t symbol_count;
+    struct compiled code;
+    uint64_t value; /* of an expression: where in the target; 0: it has none */
+    struct session_answer *answer;
+};
+
+static void evaluation_deinit(struct evaluation *evaluation)
+{
+    compiled_deinit(&evaluation->code);
+    free(evaluation->symbols);
+    free(evaluation->context);
+    declarations_deinit(&evaluation->declarations);
+    free(evaluation->prelude);
+}
+#define CLEANUP_EVALUATION __attribute__((cleanup(evaluation_deinit)))
+
+void answer_refuse(struct session_answer *answer, const char *format, ...)
+{
+    char raw[sizeof(answer->text)];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(raw, sizeof(raw), format, arguments);
+    va_end(arguments);
+    answer->outcome = MANHOLE_FAILED;
+    message_sanitize(raw, answer->text, sizeof(answer->text));
+}
+
+static bool is_refused(const struct evaluation *evaluation)
+{
+    return evaluation->answer->outcome != MANHOLE_DONE || evaluation->answer->ended ||
+           evaluation->answer->left;
+}
+
+/* --- What it names. --- */
+
+static bool is_known(void *context, const char *name, size_t length)
+{
+    const struct crepl *crepl = context;
+    return definitions_has(&crepl->definitions, name, length) ||
+           results_find(&crepl->results, name, length);
+}
+
+/* Declares the results that the text names: "extern __typeof__(TYPE) $1;". */
+static struct error *write_prelude(struct evaluation *evaluation)
+{
+    struct crepl *crepl = evaluation->crepl;
+    CLEANUP_FREE char *definitions = NULL;
+    struct error *error = definitions_declare(&crepl->definitions, &definitions);
+    struct tokens tokens = {0};
+    if (!error)
+        error = tokens_read(&tokens, evaluation->text, NULL, NULL);
+    if (error)
+        return error;
+    size_t size;
+    FILE *out = open_memstream(&evaluation->prelude, &size);
+    if (out)
+        fputs(definitions, out);
+    for (size_t i = 0; out && i < tokens.count; i++) {
+        const char *name = evaluation->text + tokens.tokens[i].start;
+        int length = (int)tokens.tokens[i].length;
+        const struct result *result = results_find(&crepl->results, name, (size_t)length);
+        if (result)
+            fprintf(out, "extern __typeof__(%s) %.*s;\n", result->type, length, name);
+    }
+    tokens_deinit(&tokens);
+    return out && fclose(out) == 0 ? NULL : error_no_memory();
+}
+
+/* Notes are said at once; what must not be compiled is the answer. */
+static void report_problems(struct evaluation *evaluation)
+{
+    const struct declarations *declarations = &evaluation->declarations;
+    for (size_t i = 0; i < declarations->problem_count; i++) {
+        const struct problem *problem = &declarations->problems[i];
+        char clean[512];
+        if (problem->kind == PROBLEM_REFUSED && !is_refused(evaluation))
+            answer_refuse(evaluation->answer, "%s", problem->text);
+        else if (problem->kind == PROBLEM_NOTE)
+            message_note("%s", message_sanitize(problem->text, clean, sizeof(clean)));
+    }
+}
+
+static struct error *declare(struct evaluation *evaluation)
+{
+    struct error *error = write_prelude(evaluation);
+    if (error)
+        return error;
+    const struct declare_input input = {.snippet = evaluation->text,
+                                        .prelude = evaluation->prelude,
+                                        .is_known = is_known,
+                                        .context = evaluation->crepl};
+    error = declarer_declare(evaluation->crepl->declarer, &input, &evaluation->declarations);
+    if (error)
+        return error;
+    report_problems(evaluation);
+    if (asprintf(&evaluation->context, "%s\n%s", evaluation->declarations.text,
+                 evaluation->prelude) < 0) {
+        evaluation->context = NULL;
+        return error_no_memory();
+    }
+    return NULL;
+}
+
+/* --- What it is. --- */
+
+/* The start of a line of the text, counted from 1. */
+static const char *line_of(const char *text, int number, int *length)
+{
+    while (--number > 0 && strchr(text, '\n'))
+        text = strchr(text, '\n') + 1;
+    *length = (int)strcspn(text, "\n");
+    return text;
+}
+
+/* For a name that exists nowhere the compiler only knows that it is not declared. */
+static const char *unknown_name(const struct evaluation *evaluation)
+{
+    const struct declarations *declarations = &evaluation->declarations;
+    for (size_t i = 0; i < declarations->problem_count; i++)
+        if (declarations->problems[i].kind == PROBLEM_UNKNOWN)
+            return declarations->problems[i].text;
+    return NULL;
+}
+
+static void complain(struct evaluation *evaluation, const struct complaint *complaint)
+{
+    const char *unknown = unknown_name(evaluation);
+    int length;
+    const char *line = line_of(evaluation->text, complaint->line, &length);
+    if (unknown)
+        answer_refuse(evaluation->answer, "%s", unknown);
+    else if (complaint->line > 0 && strchr(evaluation->text, '\n'))
+        answer_refuse(evaluation->answer, "line %d: %s: %.*s", complaint->line, complaint->text,
+                      length, line);
+    else
+        answer_refuse(evaluation->answer, "%s", complaint->text);
+}
+
+static struct error *classify(struct evaluation *evaluation)
+{
+    struct error *error = snippet_classify(evaluation->context, evaluation->declarations.snippet,
+                                           &evaluation->snippet);
+    if (!error && evaluation->snippet.kind == SNIPPET_WRONG)
+        complain(evaluation, &evaluation->snippet.complaint);
+    return error;
+}
+
+static struct error *check_kind(struct evaluation *evaluation)
+{
+    const struct snippet *snippet = &evaluation->snippet;
+    if (evaluation->needs_value && (snippet->kind != SNIPPET_EXPRESSION || !snippet->size))
+        answer_refuse(evaluation->answer, "that is no expression with a value");
+    return NULL;
+}
+
+/* --- Where all of it is. --- */
+
+static struct error *add_symbol(struct evaluation *evaluation, const char *name, uint64_t address)
+{
+    struct code_symbol *larger = reallocarray(evaluation->symbols, evaluation->symbol_count + 1,
+                                              sizeof(*evaluation->symbols));
+    if (!larger)
+        return error_no_memory();
+    evaluation->symbols = larger;
+    larger[evaluation->symbol_count++] = (struct code_symbol){name, address};
+    return NULL;
+}
+
+static struct error *link_names(struct evaluation *evaluation)
+{
+    const struct declarations *declarations = &evaluation->declarations;
+    struct error *error = NULL;
+    for (size_t i = 0; !error && !is_refused(evaluation) && i < declarations->binding_count; i++) {
+        const struct binding *binding = &declarations->bindings[i];
+        uint64_t address = 0;
+        error = linkage_find(&evaluation->crepl->linkage, &evaluation->crepl->loader,
+                             evaluation->crepl->modules, binding, &address, evaluation->answer);
+        if (!error && !is_refused(evaluation))
+            error = add_symbol(evaluation, binding->name, address);
+    }
+    return error;
+}
+
+/* True for a name that the text defines anew. */
+static bool is_redefined(const struct evaluation *evaluation, const struct tokens *tokens,
+                         const char *name)
+{
+    if (evaluation->snippet.kind != SNIPPET_DEFINITIONS)
+        return false;
+    for (size_t i = 0; i < tokens->count; i++)
+        if (tokens->tokens[i].at_file_level && token_is(tokens, &tokens->tokens[i], name))
+            return true;
+    return false;
+}
+
+static struct error *link_definitions(struct evaluation *evaluation)
+{
+    const struct definitions *definitions = &evaluation->crepl->definitions;
+    struct tokens tokens;
+    struct error *error = tokens_read(&tokens, evaluation->declarations.snippet, NULL, NULL);
+    if (error)
+        return error;
+    for (size_t i = 0; !error && i < definitions->symbol_count; i++)
+        if (!is_redefined(evaluation, &tokens, definitions->symbols[i].name))
+            error = add_symbol(evaluation, definitions->symbols[i].name,
+                               definitions->symbols[i].address);
+    tokens_deinit(&tokens);
+    return error;
+}
+
+static struct error *link_session(struct evaluation *evaluation)
+{
+    const struct crepl *crepl = evaluation->crepl;
+    struct error *error = link_definitions(evaluation);
+    for (size_t i = 0; !error && i < crepl->results.count; i++)
+        error = add_symbol(evaluation, crepl->results.results[i].name,
+                           crepl->results.results[i].address);
+    if (!error && crepl->results.count)
+        error =
+            add_symbol(evaluation, "_", crepl->results.results[crepl->results.count - 1].address);
+    return error;
+}
+
+/* Room for the value of an expression; of an array for its address. */
+static struct error *make_room(struct evaluation *evaluation)
+{
+    if (evaluation->snippet.kind != SNIPPET_EXPRESSION || !evaluation->snippet.size)
+        return NULL;
+    struct error *error =
+        results_reserve(&evaluation->crepl->results, &evaluation->crepl->loader,
+                        evaluation->snippet.size, &evaluation->value, evaluation->answer);
+    return error || is_refused(evaluation)
+               ? error
+               : add_symbol(evaluation, SNIPPET_VALUE, evaluation->value);
+}
+
+static struct error *link_all(struct evaluation *evaluation)
+{
+    struct error *error = link_names(evaluation);
+    if (!error && !is_refused(evaluation))
+        error = link_session(evaluation);
+    return error || is_refused(evaluation) ? error : make_room(evaluation);
+}
+
+/* --- Code, and what becomes of it. --- */
+
+static struct error *compile(struct evaluation *evaluation)
+{
+    struct complaint complaint;
+    CLEANUP_FREE char *source = NULL, *text = NULL;
+    bool defines = evaluation->snippet.kind == SNIPPET_DEFINITIONS;
+    text = defines ? definitions_make_global(evaluation->declarations.snippet)
+                   : strdup(evaluation->declarations.snippet);
+    if (!text)
+        return error_no_memory();
+    struct error *error = snippet_source(evaluation->context, text, &evaluation->snippet, &source);
+    if (!error)
+        error =
+            compile_at(source, evaluation->symbols, evaluation->symbol_count,
+                       loader_address(&evaluation->crepl->loader), &complaint, &evaluation->code);
+    if (!error && complaint.failed)
+        complain(evaluation, &complaint);
+    else if (!error && *complaint.text)
+        message_note("warning: %s", complaint.text);
+    return error;
+}
+
+static struct error *find_string(const struct evaluation *evaluation, bool *ret)
+{
+    struct tokens tokens;
+    struct error *error = tokens_read(&tokens, evaluation->declarations.snippet, NULL, NULL);
+    if (error)
+        return error;
+    *ret = false;
+    for (size_t i = 0; i < tokens.count; i++)
+        *ret |= tokens.tokens[i].kind == TOKEN_STRING;
+    tokens_deinit(&tokens);
+    return NULL;
+}
+
+/* What the code printed stands on lines of its own. */
+static struct error *execute(struct evaluation *evaluation)
+{
+    struct loader *loader = &evaluation->crepl->loader;
+    uint64_t address = loader_address(loader);
+    /* The program may be given the address of a string: with one in it, the code stays for good. */
+    bool keep;
+    struct error *error = find_string(evaluation, &keep);
+    if (!error)
+        error = loader_load(loader, &evaluation->code, keep, evaluation->answer);
+    if (error || is_refused(evaluation))
+        return error;
+    error =
+        loader_execute(loader, compiled_find(&evaluation->code, SNIPPET_RUN), evaluation->answer);
+    terminal_end_line(evaluation->crepl->session->out);
+    if (evaluation->answer->outcome == MANHOLE_FAULTED)
+        linkage_forget_thread(&evaluation->crepl->linkage);
+    /* After a session that ended there is nobody to ask. */
+    if (!error && !keep && !evaluation->answer->ended && !evaluation->answer->left)
+        error = loader_unload(loader, &evaluation->code, address);
+    return error;
+}
+
+static struct error *define(struct evaluation *evaluation)
+{
+    struct error *error =
+        loader_load(&evaluation->crepl->loader, &evaluation->code, true, evaluation->answer);
+    if (error || is_refused(evaluation))
+        return error;
+    return definitions_add(&evaluation->crepl->definitions, evaluation->declarations.snippet,
+                           &evaluation->code);
+}
+
+/* Of an array the code left the address. */
+static bool find_array(struct evaluation *evaluation)
+{
+    return !snippet_is_array(evaluation->snippet.type) ||
+           remote_read(evaluation->crepl->session->process, evaluation->value, &evaluation->value,
+                       sizeof(evaluation->value)) == sizeof(evaluation->value);
+}
+
+static struct error *check_value(struct evaluation *evaluation)
+{
+    if (!find_array(evaluation))
+        answer_refuse(evaluation->answer, "the value cannot be read: is the process still there?");
+    return NULL;
+}
+
+struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address, char **ret)
+{
+    const struct shown shown = {.process = crepl->session->process,
+                                .modules = crepl->modules,
+                                .symbols = crepl->symbols,
+                                .declarer = crepl->declarer,
+                                .type = type,
+                                .address = address};
+    return show_value(&shown, ret);
+}
+
+void crepl_write_line(struct crepl *crepl, const char *text)
+{
+    terminal_write(crepl->session->out, text, strlen(text));
+    terminal_write(crepl->session->out, "\n", 1);
+}
+
+static struct error *show(struct evaluation *evaluation)
+{
+    struct crepl *crepl = evaluation->crepl;
+    const char *type = evaluation->snippet.type;
+    CLEANUP_FREE char *text = NULL;
+    size_t number = results_add(&crepl->results, type, evaluation->value);
+    struct error *error =
+        number ? crepl_describe(crepl, type, evaluation->value, &text) : error_no_memory();
+    if (error)
+        return error;
+    char head[32];
+    snprintf(head, sizeof(head), "$%zu = ", number);
+    terminal_write(crepl->session->out, head, strlen(head));
+    crepl_write_line(crepl, text);
+    return NULL;
+}
+
+static struct error *run(struct evaluation *evaluation)
+{
+    if (evaluation->snippet.kind == SNIPPET_DEFINITIONS)
+        return define(evaluation);
+    struct error *error = execute(evaluation);
+    return error || is_refused(evaluation) || !evaluation->value ? error : check_value(evaluation);
+}
+
+/* From the text to what the code did. */
+static struct error *evaluate(struct evaluation *evaluation)
+{
+    static struct error *(*const steps[])(struct evaluation *) = {declare,  classify, check_kind,
+                                                                  link_all, compile,  run};
+    *evaluation->answer = (struct session_answer){0};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct error *error = steps[i](evaluation);
+        if (error || is_refused(evaluation))
+            return error;
+    }
+    return NULL;
+}
+
+struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct session_answer *ret)
+{
+    CLEANUP_EVALUATION struct evaluation evaluation = {.crepl = crepl, .text = text, .answer = ret};
+    struct error *error = evaluate(&evaluation);
+    return error || is_refused(&evaluation) || !evaluation.value ? error : show(&evaluation);
+}
+
+struct error *crepl_find_value(struct crepl *crepl, const char *text, struct expression_value *ret,
+                               struct session_answer *answer)
+{
+    CLEANUP_EVALUATION struct evaluation evaluation = {
+        .crepl = crepl, .text = text, .needs_value = true, .answer = answer};
+    *ret = (struct expression_value){0};
+    struct error *error = evaluate(&evaluation);
+    if (error || is_refused(&evaluation))
+        return error;
+    ret->type = strdup(evaluation.snippet.type);
+    ret->address = evaluation.value;
+    return ret->type ? NULL : error_no_memory();
+}
