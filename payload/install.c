@@ -37,6 +37,7 @@ static struct {
     struct lock lock; /* of installing, uninstalling, asking */
     bool installed;
     bool late;           /* it only waits to be uninstalled */
+    bool may_come_late;  /* nobody would try again: it counts as installed before its threads run */
     bool forked;         /* by itself: installed in a child, where a socket comes after a delay */
     bool patched;        /* children get one of their own */
     char fork_line[192]; /* what the log is told of that */
@@ -135,11 +136,16 @@ static int wait_for_socket(uint64_t end, char *message, size_t message_size)
 /* The threads run: what else there is to be before success may be said. */
 static int begin_service(uint64_t end, char *message, size_t message_size)
 {
-    if (!threads_begin(end))
-        return late(message, message_size, "the threads did not start");
-    int status = 0;
-    if (!sleeps_at_first(&state.options))
+    bool sleeps = sleeps_at_first(&state.options);
+    int status = threads_begin(end) ? 0 : late(message, message_size, "the threads did not start");
+    if (!status && !sleeps)
         status = wait_for_socket(end, message, message_size);
+    if (status == ETIMEDOUT && state.may_come_late) {
+        log_line("WARNING: %s; the manhole comes when they do", message);
+        if (!sleeps)
+            orders_want_socket();
+        status = 0;
+    }
     if (status)
         return status;
     char name[16];
@@ -439,6 +445,14 @@ int manhole_injected_status(const void *options, size_t size, char *message, siz
 int manhole_install(const struct manhole_options *options)
 {
     return manhole_injected_install(options, options ? options->size : 0, NULL, 0);
+}
+
+int install_at_start(const struct manhole_options *options)
+{
+    state.may_come_late = true;
+    int status = manhole_install(options);
+    state.may_come_late = false;
+    return status;
 }
 
 int manhole_uninstall(void)

@@ -2,6 +2,8 @@
 #ifndef PAYLOAD_INSTALL_H
 #define PAYLOAD_INSTALL_H
 
+#include "payload/manhole.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,5 +18,12 @@ void install_leave(const char *message);
 /* The listener opens its socket, if it has none: 0, ETIMEDOUT after start_timeout, or what bind(2)
    says, with a line in `message`. Between the two above. */
 int install_activate(char *message, size_t message_size);
+
+/*
+ * As manhole_install, before main, when no other thread is there. A program that went on without a
+ * manhole, because the machine had too much to do to start threads within start_timeout, would
+ * never get one: the log gets a line, and the manhole comes late.
+ */
+int install_at_start(const struct manhole_options *options);
 
 #endif

@@ -2,6 +2,7 @@
  * A program that was started with libmanhole preloaded, or is linked with it, and has MANHOLE in
  * its environment, gets its manhole before main, as PYTHONMANHOLE gives it to Python programs.
  */
+#include "payload/install.h"
 #include "payload/manhole.h"
 #include "payload/options.h"
 #include "payload/sys.h"
@@ -41,7 +42,7 @@ __attribute__((constructor)) static void begin(void)
     char message[512];
     if (options_parse(text, &options, message, sizeof(message)) != 0) {
         complain(message);
-    } else if (manhole_install(&options) != 0) {
+    } else if (install_at_start(&options) != 0) {
         manhole_last_message(message, sizeof(message));
         complain(message);
     }

@@ -659,6 +659,15 @@ is_alone() {
     answers
 }
 
+@test "a manhole of MANHOLE comes late where threads start late, and a line says so" {
+    # Nobody would try again, as whoever installs it may.
+    DELAY=1500 MANHOLE="start_timeout=0.2,socket_path='$socket',verbose_destination=$log" start_obeying "$HOST"
+    wait_until 30 grep -q 'Manhole UDS path' "$log"
+    run -0 cat "$log"
+    assert_line --partial 'WARNING: the threads did not start within 0.200 seconds (start_timeout); the manhole comes when they do'
+    answers
+}
+
 # --- By manhole-attach. ---
 
 # attach_to STATUS ARGUMENTS...

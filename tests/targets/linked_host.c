@@ -42,8 +42,11 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
                    void *argument)
 {
     static __typeof__(pthread_create) *create;
-    if (!create)
+    if (!create) {
         create = (__typeof__(create))dlsym(RTLD_NEXT, "pthread_create");
+        if (getenv("DELAY"))
+            delay_ms = (unsigned)atoi(getenv("DELAY"));
+    }
     if (!delay_ms)
         return create(thread, attributes, main, argument);
     struct late *late = malloc(sizeof(*late));
