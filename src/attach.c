@@ -80,10 +80,10 @@ static struct error *open_console(const struct options *options, struct connecti
     return error;
 }
 
-/* A prompt needs a terminal at both ends. */
+/* A prompt needs a terminal at both ends, and nobody who wants documents. */
 static bool is_interactive(const struct options *options)
 {
-    return !options->script_count && isatty(STDIN_FILENO) &&
+    return !options->script_count && options->dump.format != FORMAT_JSON && isatty(STDIN_FILENO) &&
            (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO));
 }
 

@@ -1,6 +1,7 @@
 #include "src/console.h"
 
 #include "injector/cleanup.h"
+#include "src/answer.h"
 #include "src/completion.h"
 #include "src/history.h"
 #include "src/message.h"
@@ -316,8 +317,9 @@ static bool is_word(const char *line, const char *word)
 /* Runs one line; returns true when the console is over. */
 static bool run_line(struct console *console, const char *line, int *status)
 {
-    struct session_answer answer;
-    struct error *error = evaluator_run(console->evaluator, line, &answer);
+    CLEANUP_EVALUATED struct evaluated evaluated = {0};
+    const struct session_answer *answer = &evaluated.answer;
+    struct error *error = evaluator_run(console->evaluator, line, &evaluated);
     if (error) {
         bool over = error->kind != ERROR_USAGE;
         int kind = message_error(error);
@@ -325,24 +327,20 @@ static bool run_line(struct console *console, const char *line, int *status)
             *status = kind;
         return over;
     }
-    if (answer.left) {
+    if (answer->left) {
         say_goodbye(console, "the command was given up");
         *status = ERROR_DEADLINE;
         return true;
     }
-    if (answer.ended) {
-        say_goodbye(console, answer.text);
+    if (answer->ended) {
+        say_goodbye(console, answer->text);
         return true;
     }
-    if (answer.outcome == MANHOLE_DONE && is_word(line, "help"))
+    answer_show_value(console->session->out, &evaluated);
+    if (answer->outcome == MANHOLE_DONE && is_word(line, "help"))
         print_keys(console);
-    if (answer.outcome != MANHOLE_DONE || *answer.text)
-        fprintf(console->out, "%s\n",
-                *answer.text                            ? answer.text
-                : answer.outcome == MANHOLE_INTERRUPTED ? "interrupted"
-                : answer.outcome == MANHOLE_UNKNOWN     ? "no such command; try 'help'"
-                : answer.outcome == MANHOLE_FAULTED     ? strsignal(answer.signal)
-                                                        : "failed");
+    if (*answer_reason(answer))
+        fprintf(console->out, "%s\n", answer_reason(answer));
     return false;
 }
 

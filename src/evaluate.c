@@ -1,7 +1,5 @@
 #include "src/evaluate.h"
 
-#include "src/crepl/crepl.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -55,14 +53,17 @@ static struct error *need_crepl(struct evaluator *evaluator, struct session_answ
     return NULL;
 }
 
-typedef struct error *evaluate_fn(struct crepl *crepl, const char *text,
-                                  struct session_answer *ret);
+static struct error *evaluate(struct evaluator *evaluator, const char *text, struct evaluated *ret)
+{
+    struct error *error = need_crepl(evaluator, &ret->answer);
+    return error || !evaluator->crepl ? error : crepl_evaluate(evaluator->crepl, text, ret);
+}
 
-static struct error *evaluate_by(evaluate_fn *evaluate, struct evaluator *evaluator,
-                                 const char *text, struct session_answer *ret)
+static struct error *run_own_command(struct evaluator *evaluator, const char *text,
+                                     struct session_answer *ret)
 {
     struct error *error = need_crepl(evaluator, ret);
-    return error || !evaluator->crepl ? error : evaluate(evaluator->crepl, text, ret);
+    return error || !evaluator->crepl ? error : crepl_run_command(evaluator->crepl, text, ret);
 }
 
 /* `help` without the name of a command lists those of the C console too. */
@@ -75,16 +76,16 @@ static struct error *run_command(struct evaluator *evaluator, const char *text,
     return error;
 }
 
-struct error *evaluator_run(struct evaluator *evaluator, const char *text,
-                            struct session_answer *ret)
+struct error *evaluator_run(struct evaluator *evaluator, const char *text, struct evaluated *ret)
 {
+    *ret = (struct evaluated){0};
     const char *start = text + strspn(text, " \t\n");
     bool dotted = *start == '.' && is_word_character(start[1]);
     if (dotted && crepl_has_command(start + 1))
-        return evaluate_by(crepl_run_command, evaluator, start + 1, ret);
+        return run_own_command(evaluator, start + 1, &ret->answer);
     if (dotted || is_command(start))
-        return run_command(evaluator, start + dotted, ret);
-    return evaluate_by(crepl_evaluate, evaluator, start, ret);
+        return run_command(evaluator, start + dotted, &ret->answer);
+    return evaluate(evaluator, start, ret);
 }
 
 bool evaluator_wants_more(const char *text)

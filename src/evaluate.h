@@ -6,6 +6,7 @@
 #define SRC_EVALUATE_H
 
 #include "injector/error.h"
+#include "src/crepl/crepl.h"
 #include "src/session.h"
 
 #include <stdbool.h>
@@ -17,9 +18,9 @@ struct evaluator {
 
 void evaluator_deinit(struct evaluator *evaluator);
 
-/* Runs one command, or evaluates C, of one or more lines. As session_run. */
+/* Runs one command, or evaluates C, of one or more lines. As crepl_evaluate. */
 struct error *evaluator_run(struct evaluator *evaluator, const char *text,
-                            struct session_answer *ret) MUST_CHECK;
+                            struct evaluated *ret) MUST_CHECK;
 
 /* True when `text` is C that goes on in the next line. */
 bool evaluator_wants_more(const char *text);

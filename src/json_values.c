@@ -3,6 +3,7 @@
 #include "src/message.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX 8192
@@ -18,14 +19,13 @@ void json_put(json_object *object, const char *key, json_object *value)
                               JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
 }
 
-json_object *json_text(const char *bytes)
+/* As many characters as surely fit; returns the bytes written. */
+static size_t make_valid(const char *bytes, size_t size, char *valid, size_t room)
 {
-    if (!bytes)
-        return NULL;
     static const char replacement[] = {'\xef', '\xbf', '\xbd'};
-    char valid[TEXT_MAX];
+    const char *end = bytes + size;
     size_t used = 0;
-    while (*bytes && used + 4 < sizeof(valid)) {
+    while (bytes < end && used + 4 < room) {
         uint32_t c;
         size_t length = message_utf8_length(bytes, &c);
         if (length > 0) {
@@ -37,7 +37,28 @@ json_object *json_text(const char *bytes)
         }
         bytes += length ? length : 1;
     }
+    return used;
+}
+
+json_object *json_text(const char *bytes)
+{
+    if (!bytes)
+        return NULL;
+    char valid[TEXT_MAX];
+    size_t used = make_valid(bytes, strlen(bytes), valid, sizeof(valid));
     return json_object_new_string_len(valid, (int)used);
+}
+
+json_object *json_bytes(const char *bytes, size_t size)
+{
+    size_t room = 3 * size + 5;
+    char *valid = malloc(room);
+    if (!valid)
+        return NULL;
+    json_object *object =
+        json_object_new_string_len(valid, (int)make_valid(bytes, size, valid, room));
+    free(valid);
+    return object;
 }
 
 json_object *json_time(const struct timespec *time)

@@ -14,6 +14,8 @@ void json_put(json_object *object, const char *key, json_object *value);
 
 /* Bytes that are no UTF-8 become U+FFFD: a JSON text is UTF-8 (RFC 8259, 8.1). NULL gives null. */
 json_object *json_text(const char *bytes);
+/* The same for any number of bytes, which a NUL follows; json_text cuts after 8 KB. */
+json_object *json_bytes(const char *bytes, size_t size);
 
 /* RFC 3339 in UTC with milliseconds. */
 json_object *json_time(const struct timespec *time);

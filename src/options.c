@@ -108,7 +108,7 @@ static const struct option long_options[] = {
  */
 struct given {
     int verb, dump_option, install_option, timeout, script;
-    int format; /* of --dump, and of --list */
+    int format; /* of --dump, --list, and scripts */
     bool count, interval;
     int live_option; /* of a dump: one that makes sense only with a process that is there */
 };
@@ -460,16 +460,18 @@ static struct error *check_targets(const struct options *options)
     return NULL;
 }
 
-static struct error *check_list(const struct options *options, const struct given *given)
+/* --format: all there are of dumps; text or json of the list, and of the answers of scripts. */
+static struct error *check_format(const struct options *options, const struct given *given)
 {
     bool list = options->verb == VERB_LIST;
-    if (options->clean && !list)
-        return error_create(ERROR_USAGE, 0, "--clean is an option of --list" TRY_HELP);
-    if (given->format && !list && options->verb != VERB_DUMP)
-        return error_create(ERROR_USAGE, 0, "--format is an option of --dump and --list" TRY_HELP);
-    if (given->format && list && options->dump.format != FORMAT_TEXT &&
-        options->dump.format != FORMAT_JSON)
-        return error_create(ERROR_USAGE, 0, "--list prints text or json, no other format" TRY_HELP);
+    if (!given->format || options->verb == VERB_DUMP)
+        return NULL;
+    if (!list && options->verb != VERB_ATTACH)
+        return error_create(ERROR_USAGE, 0,
+                            "--format is an option of --dump, --list, --eval and --file" TRY_HELP);
+    if (options->dump.format != FORMAT_TEXT && options->dump.format != FORMAT_JSON)
+        return error_create(ERROR_USAGE, 0, "%s text or json, no other format" TRY_HELP,
+                            list ? "--list prints" : "--eval and --file print");
     return NULL;
 }
 
@@ -509,7 +511,9 @@ static struct error *check_together(const struct options *options, const struct 
                             option_name(given->install_option), verb);
     if (given->timeout && !installs && options->verb != VERB_UNINSTALL)
         return error_create(ERROR_USAGE, 0, "--timeout is no option of --%s" TRY_HELP, verb);
-    struct error *error = check_list(options, given);
+    if (options->clean && options->verb != VERB_LIST)
+        return error_create(ERROR_USAGE, 0, "--clean is an option of --list" TRY_HELP);
+    struct error *error = check_format(options, given);
     if (!error)
         error = check_signal(options, given);
     return error ? error : options_check_install(&options->install);
@@ -589,7 +593,8 @@ void options_print_help(void)
         "  manhole-attach --uninstall PID                  take it out again\n"
         "  manhole-attach --eval COMMAND PID               run a console command (repeatable)\n"
         "  manhole-attach --file SCRIPT PID                run those of a file, - for standard\n"
-        "                                                  input\n"
+        "                                                  input; --format json: one document "
+        "each\n"
         "  manhole-attach --check PID                      would attaching work? Touches nothing\n"
         "  manhole-attach --list [--clean]                 the processes that have a manhole; "
         "sockets\n"

@@ -30,7 +30,7 @@ enum dump_format {
 };
 
 struct dump_options {
-    enum dump_format format;
+    enum dump_format format; /* of scripts too: text or json */
     bool no_inlines;
     bool no_source;
     bool raw_names;

@@ -1,6 +1,8 @@
 #include "src/script.h"
 
 #include "injector/cleanup.h"
+#include "src/answer.h"
+#include "src/json_answers.h"
 #include "src/message.h"
 
 #include <errno.h>
@@ -18,35 +20,19 @@ struct lines {
 
 struct script_state {
     struct evaluator *evaluator;
-    char *pending; /* C that goes on in the next line; or NULL */
+    struct json_answers *json; /* NULL: text */
+    char *pending;             /* C that goes on in the next line; or NULL */
     int status;
     bool over; /* the session ended: nothing more can run */
 };
 
-bool script_report(const char *line, const struct session_answer *answer)
+static void report(const char *line, const struct session_answer *answer)
 {
     char clean[256];
     size_t length = strcspn(line, " \t");
     char word[200];
     snprintf(word, sizeof(word), "%.*s", (int)length, line);
-    message_sanitize(word, clean, sizeof(clean));
-    switch (answer->outcome) {
-    case MANHOLE_DONE:
-        return true;
-    case MANHOLE_FAULTED:
-        message_note("%s: %s", clean, *answer->text ? answer->text : strsignal(answer->signal));
-        return false;
-    case MANHOLE_UNKNOWN:
-        message_note("%s: %s", clean,
-                     *answer->text ? answer->text : "no such command; 'help' lists them");
-        return false;
-    case MANHOLE_INTERRUPTED:
-        message_note("%s: %s", clean, *answer->text ? answer->text : "interrupted");
-        return false;
-    default:
-        message_note("%s: %s", clean, *answer->text ? answer->text : "failed");
-        return false;
-    }
+    message_note("%s: %s", message_sanitize(word, clean, sizeof(clean)), answer_reason(answer));
 }
 
 static void fail(struct script_state *state, int status)
@@ -57,8 +43,13 @@ static void fail(struct script_state *state, int status)
 
 static void run_whole(struct script_state *state, const char *line)
 {
-    struct session_answer answer;
-    struct error *error = evaluator_run(state->evaluator, line, &answer);
+    CLEANUP_EVALUATED struct evaluated evaluated = {0};
+    struct error *error = evaluator_run(state->evaluator, line, &evaluated);
+    bool failed = evaluated.answer.outcome != MANHOLE_DONE;
+    if (state->json)
+        json_answers_write(state->json, line, &evaluated, error);
+    else if (!error)
+        answer_show_value(state->evaluator->session->out, &evaluated);
     if (error) {
         /* One line was too long for a frame: the next may not be. */
         state->over = error->kind != ERROR_USAGE;
@@ -69,11 +60,13 @@ static void run_whole(struct script_state *state, const char *line)
             fail(state, ERROR_PARTIAL);
         return;
     }
-    if (answer.ended) {
+    if (evaluated.answer.ended) {
         state->over = true;
         return;
     }
-    if (!script_report(line, &answer))
+    if (failed && !state->json)
+        report(line, &evaluated.answer);
+    if (failed)
         fail(state, ERROR_PARTIAL);
 }
 
@@ -254,15 +247,31 @@ static void run_script(struct script_state *state, const struct script *script)
         run_lines(state, fd);
 }
 
+static void run_all(struct script_state *state, const struct options *options)
+{
+    for (size_t i = 0; i < options->script_count && !state->over; i++)
+        run_script(state, &options->scripts[i]);
+    if (!options->script_count)
+        run_lines(state, STDIN_FILENO);
+    if (!state->over)
+        session_leave(state->evaluator->session);
+}
+
 int script_run(struct evaluator *evaluator, const struct options *options)
 {
     struct script_state state = {.evaluator = evaluator};
-    for (size_t i = 0; i < options->script_count && !state.over; i++)
-        run_script(&state, &options->scripts[i]);
-    if (!options->script_count)
-        run_lines(&state, STDIN_FILENO);
-    if (!state.over)
-        session_leave(evaluator->session);
+    struct json_answers json;
+    if (options->dump.format == FORMAT_JSON) {
+        struct error *error = json_answers_init(&json, evaluator->session);
+        if (error)
+            return message_error(error);
+        state.json = &json;
+    }
+    run_all(&state, options);
+    if (state.json) {
+        json_answers_write_rest(&json);
+        json_answers_deinit(&json);
+    }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         message_note("standard output: cannot be written: %s", strerror(errno));
         fail(&state, ERROR_PARTIAL);

@@ -1,7 +1,8 @@
 /*
  * Commands that no terminal types: --eval, --file, and a standard input that is a file or a pipe.
  * No prompt, no banner; output to standard output, failures to standard error. A command that fails
- * does not stop those after it, as in sh; the exit status is 1 then.
+ * does not stop those after it, as in sh; the exit status is 1 then. With --format json: documents
+ * on standard output (json_answers.h) instead of output, values and failures.
  */
 #ifndef SRC_SCRIPT_H
 #define SRC_SCRIPT_H
@@ -12,9 +13,6 @@
 
 /* Runs the scripts of the command line in order, or standard input when there are none. */
 int script_run(struct evaluator *evaluator, const struct options *options);
-
-/* Prints why a command failed, if it did; returns true when it did not. */
-bool script_report(const char *line, const struct session_answer *answer);
 
 /* ERROR_USAGE or ERROR_PARTIAL when a file of --file cannot be opened: before a target is touched.
  */

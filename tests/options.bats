@@ -115,7 +115,8 @@ usage_error() {
     usage_error '--clean is an option of --list' --clean --dump 1
     usage_error '--list prints text or json' --list --format svg
     usage_error '--locals is an option of --dump' --list --locals
-    usage_error '--format is an option of --dump and --list' --format json 1
+    usage_error '--format is an option of --dump, --list, --eval and --file' --install --format json 1
+    usage_error '--eval and --file print text or json' --eval help --format svg 1
 }
 
 @test "options that contradict each other are refused" {

@@ -13,22 +13,32 @@
 
 struct crepl;
 
+/* What one text gave. */
+struct evaluated {
+    struct session_answer answer;
+    size_t number; /* of an expression with a value: the N of its $N */
+    char *type;    /* as the compiler writes it: "struct client *"; malloc'ed; NULL: no value */
+    char *value; /* its text, malloc'ed, without newline at its end; not yet safe for a terminal */
+};
+void evaluated_deinit(struct evaluated *evaluated);
+#define CLEANUP_EVALUATED __attribute__((cleanup(evaluated_deinit)))
+
 /* `session` is borrowed, with its process. The work begins at the first snippet. */
 struct error *crepl_create(struct session *session, struct crepl **ret) MUST_CHECK;
 /* NULL is fine. */
 void crepl_destroy(struct crepl *crepl);
 
 /*
- * Evaluates expressions, statements or definitions, and writes the value of an expression to the
- * session's output. What is wrong with the text, and what faulted, is in the answer, as for a
- * command; errors are those of the connection.
+ * Evaluates expressions, statements or definitions. What is wrong with the text, and what faulted,
+ * is in the answer, as for a command; errors are those of the connection. *ret is the caller's in
+ * any case.
  */
 struct error *crepl_evaluate(struct crepl *crepl, const char *text,
-                             struct session_answer *ret) MUST_CHECK;
+                             struct evaluated *ret) MUST_CHECK;
 
 /*
- * Commands of this console, without the dot in front: "sizeof struct client". As crepl_evaluate;
- * crepl_has_command says first that there is such a one.
+ * Commands of this console, without the dot in front: "sizeof struct client". Their output goes to
+ * that of the session; crepl_has_command says first that there is such a one.
  */
 bool crepl_has_command(const char *text);
 struct error *crepl_run_command(struct crepl *crepl, const char *text,

@@ -364,21 +364,14 @@ void crepl_write_line(struct crepl *crepl, const char *text)
     terminal_write(crepl->session->out, "\n", 1);
 }
 
-static struct error *show(struct evaluation *evaluation)
+static struct error *keep_value(struct evaluation *evaluation, struct evaluated *ret)
 {
     struct crepl *crepl = evaluation->crepl;
     const char *type = evaluation->snippet.type;
-    CLEANUP_FREE char *text = NULL;
-    size_t number = results_add(&crepl->results, type, evaluation->value);
-    struct error *error =
-        number ? crepl_describe(crepl, type, evaluation->value, &text) : error_no_memory();
-    if (error)
-        return error;
-    char head[32];
-    snprintf(head, sizeof(head), "$%zu = ", number);
-    terminal_write(crepl->session->out, head, strlen(head));
-    crepl_write_line(crepl, text);
-    return NULL;
+    ret->type = strdup(type);
+    ret->number = ret->type ? results_add(&crepl->results, type, evaluation->value) : 0;
+    return ret->number ? crepl_describe(crepl, type, evaluation->value, &ret->value)
+                       : error_no_memory();
 }
 
 static struct error *run(struct evaluation *evaluation)
@@ -403,11 +396,21 @@ static struct error *evaluate(struct evaluation *evaluation)
     return NULL;
 }
 
-struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct session_answer *ret)
+struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct evaluated *ret)
 {
-    CLEANUP_EVALUATION struct evaluation evaluation = {.crepl = crepl, .text = text, .answer = ret};
+    *ret = (struct evaluated){0};
+    CLEANUP_EVALUATION struct evaluation evaluation = {
+        .crepl = crepl, .text = text, .answer = &ret->answer};
     struct error *error = evaluate(&evaluation);
-    return error || is_refused(&evaluation) || !evaluation.value ? error : show(&evaluation);
+    return error || is_refused(&evaluation) || !evaluation.value ? error
+                                                                 : keep_value(&evaluation, ret);
+}
+
+void evaluated_deinit(struct evaluated *evaluated)
+{
+    free(evaluated->type);
+    free(evaluated->value);
+    *evaluated = (struct evaluated){0};
 }
 
 struct error *crepl_find_value(struct crepl *crepl, const char *text, struct expression_value *ret,

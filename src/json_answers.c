@@ -1,0 +1,143 @@
+#include "src/json_answers.h"
+
+#include "src/answer.h"
+#include "src/json_values.h"
+#include "src/signal_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+/* Of the output of one text: a loop that prints without end would take all memory. */
+#define OUTPUT_MAX ((size_t)16 << 20)
+
+static bool make_room(struct json_answers *answers, size_t size)
+{
+    if (answers->size + size < answers->capacity)
+        return true;
+    size_t capacity = 2 * (answers->size + size) + 4096;
+    char *output = realloc(answers->output, capacity);
+    if (!output)
+        return false;
+    answers->output = output;
+    answers->capacity = capacity;
+    return true;
+}
+
+/* For fopencookie(3): all of it counts as written. */
+static ssize_t collect(void *cookie, const char *bytes, size_t size)
+{
+    struct json_answers *answers = cookie;
+    size_t taken = size;
+    if (taken > OUTPUT_MAX - answers->size)
+        taken = OUTPUT_MAX - answers->size;
+    if (!make_room(answers, taken))
+        taken = 0;
+    answers->cut |= taken < size;
+    if (taken)
+        memcpy(answers->output + answers->size, bytes, taken);
+    answers->size += taken;
+    return (ssize_t)size;
+}
+
+struct error *json_answers_init(struct json_answers *answers, struct session *session)
+{
+    static const cookie_io_functions_t functions = {.write = collect};
+    *answers = (struct json_answers){0};
+    FILE *out = make_room(answers, 0) ? fopencookie(answers, "w", functions) : NULL;
+    if (!out) {
+        free(answers->output);
+        return error_no_memory();
+    }
+    terminal_init(&answers->terminal, out);
+    session->out = &answers->terminal;
+    return NULL;
+}
+
+void json_answers_deinit(struct json_answers *answers)
+{
+    if (answers->terminal.out)
+        fclose(answers->terminal.out);
+    free(answers->output);
+    *answers = (struct json_answers){0};
+}
+
+static const char *outcome_name(const struct session_answer *answer, const struct error *failure)
+{
+    static const char *const names[] = {
+        [MANHOLE_DONE] = "done",       [MANHOLE_FAILED] = "failed",
+        [MANHOLE_FAULTED] = "faulted", [MANHOLE_INTERRUPTED] = "interrupted",
+        [MANHOLE_UNKNOWN] = "unknown",
+    };
+    if (failure)
+        return failure->kind == ERROR_USAGE ? "failed" : "lost";
+    if (answer->ended)
+        return "ended";
+    return answer->outcome < sizeof(names) / sizeof(names[0]) ? names[answer->outcome] : "failed";
+}
+
+static json_object *signal_text(const struct session_answer *answer)
+{
+    char name[32];
+    if (answer->outcome != MANHOLE_FAULTED)
+        return NULL;
+    snprintf(name, sizeof(name), "SIG%s", signal_name(answer->signal));
+    return json_object_new_string(name);
+}
+
+/* The members that tell what became of it. */
+static void put_answer(json_object *object, const struct session_answer *answer,
+                       const struct error *failure)
+{
+    const char *error = failure ? failure->message : answer_reason(answer);
+    json_put(object, "outcome", json_object_new_string(outcome_name(answer, failure)));
+    json_put(object, "error", *error ? json_text(error) : NULL);
+    json_put(object, "signal", signal_text(answer));
+}
+
+static void put_value(json_object *object, const struct evaluated *evaluated)
+{
+    bool has_value = evaluated->value != NULL;
+    json_put(object, "number",
+             has_value ? json_object_new_int64((int64_t)evaluated->number) : NULL);
+    json_put(object, "type", has_value ? json_text(evaluated->type) : NULL);
+    json_put(object, "value",
+             has_value ? json_bytes(evaluated->value, strlen(evaluated->value)) : NULL);
+}
+
+/* What was collected goes with it. */
+static void put_output(json_object *object, struct json_answers *answers)
+{
+    fflush(answers->terminal.out);
+    answers->output[answers->size] = '\0';
+    json_put(object, "output", json_bytes(answers->output, answers->size));
+    json_put(object, "output_cut", json_object_new_boolean(answers->cut));
+    answers->size = 0;
+    answers->cut = false;
+}
+
+static void write_document(json_object *object)
+{
+    puts(json_object_to_json_string_ext(object,
+                                        JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    fflush(stdout); /* whoever reads along has the answer now */
+}
+
+void json_answers_write(struct json_answers *answers, const char *input,
+                        const struct evaluated *evaluated, const struct error *failure)
+{
+    CLEANUP_JSON json_object *object = json_object_new_object();
+    json_put(object, "input", input ? json_bytes(input, strlen(input)) : NULL);
+    put_answer(object, &evaluated->answer, failure);
+    put_value(object, evaluated);
+    put_output(object, answers);
+    write_document(object);
+}
+
+void json_answers_write_rest(struct json_answers *answers)
+{
+    const struct evaluated nothing = {0};
+    fflush(answers->terminal.out);
+    if (answers->size)
+        json_answers_write(answers, NULL, &nothing, NULL);
+}

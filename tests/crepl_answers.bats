@@ -1,0 +1,86 @@
+# What is answered to C typed into a program: as documents, where it is wrong, what faulted and where, and on a terminal.
+
+setup() {
+    load helpers
+}
+
+teardown() {
+    end_all
+}
+
+# evaluated: the target, ready; sets $pid.
+evaluated() {
+    start "$TARGETS/evaluated"
+    pid=${started[-1]}
+}
+
+# evals CODE...: the options that evaluate each, in $evals.
+evals() {
+    local code
+    evals=()
+    for code in "$@"; do
+        evals+=(--eval "$code")
+    done
+}
+
+# documents CODE...: evaluates each in one session; the documents in $output, what stands on standard error in $stderr.
+documents() {
+    evals "$@"
+    run --separate-stderr timeout 120 "$ATTACH" --format json "${evals[@]}" "$pid"
+}
+
+# of N FILTER: what jq finds in the document with that number, from 0.
+of() {
+    jq -cas ".[$1] | $2" <<<"$output"
+}
+
+@test "with --format json each text is answered by a document of one line" {
+    evaluated
+    documents 'limit' 'head->next->name' 'int sum = 0; sum += limit; printf("sum %d", sum);' '.threads' 'nosuch' \
+        '*(int *)8' 'frobnicate()' '.frobnicate' '$2' 'printf("a\xff\n")' 'printf'
+    assert_failure 1
+    assert_equal "${#lines[@]}" 11
+    assert_equal "$(of 0 '[.input, .outcome, .number, .type, .value, .output, .error, .signal]')" \
+        '["limit","done",1,"volatile int","10","",null,null]'
+    assert_equal "$(of 1 '[.number, .type, .value]')" '[2,"char [16]","\"three\""]'
+    assert_equal "$(of 2 '[.outcome, .number, .type, .value, .output]')" '["done",null,null,null,"sum 10\n"]'
+    assert_equal "$(of 3 '[.outcome, .value, (.output | test("evaluated"))]')" '["done",null,true]'
+    assert_equal "$(of 4 '[.outcome, .value, (.error | test("nosuch is not known"))]')" '["failed",null,true]'
+    assert_equal "$(of 5 '[.outcome, .signal, (.error | test("0x8"))]')" '["faulted","SIGSEGV",true]'
+    assert_equal "$(of 6 '.outcome')" '"failed"'
+    assert_equal "$(of 7 '.outcome')" '"unknown"'
+    assert_equal "$(of 8 '[.number, .value]')" '[3,"\"three\""]'
+    assert_equal "$(of 9 '[.value, .output]')" '["3","a\ufffd\n"]'
+    assert_equal "$(of 9 .output_cut)" false
+    refute [ -n "$stderr" ]
+}
+
+@test "documents of a script have its lines, and what is printed between them" {
+    evaluated
+    run --separate-stderr -1 timeout 120 "$ATTACH" --format json --file - "$pid" <<'SCRIPT'
+# nothing
+int twofold(int x)
+{
+    return 2 * x;
+}
+twofold(limit)
+for (;;
+SCRIPT
+    assert_equal "$(of 0 .input)" '"int twofold(int x)\n{\n    return 2 * x;\n}"'
+    assert_equal "$(of 1 '[.number, .value]')" '[1,"20"]'
+    assert_equal "$(of 2 '[.input, .outcome]')" '["for (;;","failed"]'
+    assert_equal "${#lines[@]}" 3
+}
+
+@test "a process that is gone is a document too, and the exit status that it is without" {
+    evaluated
+    documents 'limit' "kill($pid, 9)" 'limit'
+    local status_of_json=$status
+    assert_equal "$(of 0 .outcome)" '"done"'
+    assert_equal "$(of 1 '[.outcome, .value]')" '["lost",null]'
+    assert_equal "${#lines[@]}" 2
+    evaluated
+    evals 'limit' "kill($pid, 9)" 'limit'
+    run timeout 120 "$ATTACH" "${evals[@]}" "$pid"
+    assert_equal "$status" "$status_of_json"
+}
