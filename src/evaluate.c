@@ -66,10 +66,28 @@ static struct error *run_own_command(struct evaluator *evaluator, const char *te
     return error || !evaluator->crepl ? error : crepl_run_command(evaluator->crepl, text, ret);
 }
 
+/* Of the manhole's commands those that change nothing and call nothing of the program. */
+static bool only_reads(const char *text)
+{
+    static const char *const words[] = {"help", "bt",  "threads", "maps", "fds", "env",
+                                        "read", "sym", "locals",  "quit", "exit"};
+    size_t length = strcspn(text, " \t\n");
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strlen(words[i]) == length && strncmp(words[i], text, length) == 0)
+            return true;
+    return false;
+}
+
 /* `help` without the name of a command lists those of the C console too. */
 static struct error *run_command(struct evaluator *evaluator, const char *text,
                                  struct session_answer *ret)
 {
+    if (evaluator->session->read_only && !only_reads(text)) {
+        *ret = (struct session_answer){.outcome = MANHOLE_FAILED};
+        snprintf(ret->text, sizeof(ret->text),
+                 "not known to only read, as this session does (--read-only)");
+        return NULL;
+    }
     struct error *error = session_run(evaluator->session, text, ret);
     if (!error && ret->outcome == MANHOLE_DONE && is_bare(text, "help"))
         crepl_list_commands(evaluator->session->out);

@@ -56,6 +56,7 @@ enum option_code {
 
     CODE_CLEAN,
     CODE_SIGNAL,
+    CODE_READ_ONLY,
 };
 
 #define INSTALL_CODE(option) (CODE_INSTALL_OPTIONS + INSTALL_##option)
@@ -99,6 +100,7 @@ static const struct option long_options[] = {
     {"no-redirect-stderr", no_argument, NULL, INSTALL_CODE(NO_REDIRECT_STDERR)},
     {"connection-handler", required_argument, NULL, INSTALL_CODE(CONNECTION_HANDLER)},
     {"timeout", required_argument, NULL, CODE_TIMEOUT},
+    {"read-only", no_argument, NULL, CODE_READ_ONLY},
     {"eval", required_argument, NULL, CODE_EVAL},
     {"file", required_argument, NULL, CODE_FILE},
     {NULL, 0, NULL, 0},
@@ -304,6 +306,10 @@ static struct error *take_option(int code, const char *value, struct options *op
         options->clean = true;
         return NULL;
     }
+    if (code == CODE_READ_ONLY) {
+        options->read_only = true;
+        return NULL;
+    }
     if (code == CODE_SIGNAL)
         return take_signal(value, &options->signal);
     given->script = code;
@@ -505,6 +511,9 @@ static struct error *check_together(const struct options *options, const struct 
     if (given->script && options->verb != VERB_ATTACH)
         return error_create(ERROR_USAGE, 0, "--%s and --%s: one thing at a time" TRY_HELP,
                             option_name(given->script), verb);
+    if (options->read_only && options->verb != VERB_ATTACH)
+        return error_create(ERROR_USAGE, 0,
+                            "--read-only is an option of the console, not of --%s" TRY_HELP, verb);
     bool installs = options->verb == VERB_ATTACH || options->verb == VERB_INSTALL;
     if (given->install_option && !installs)
         return error_create(ERROR_USAGE, 0, "--%s is an option of installing, not of --%s" TRY_HELP,
@@ -603,6 +612,8 @@ void options_print_help(void)
         "  manhole-attach --help, --version                this, or which version it is\n"
         "\n"
         "For the console, --eval, --file and --uninstall PID may also be the path of a socket.\n"
+        "\n"
+        "  --read-only            refuse what would write to the process or call a function\n"
         "\n"
         "Dump options:\n"
         "  --format text|json|folded|speedscope|svg\n"

@@ -66,6 +66,7 @@ struct options {
     int signal; /* sent to wake the manhole that is there, none is installed; 0: none */
     uint64_t socket_wait_us; /* -t: how long to wait for a socket that is given by path; 0: not */
     bool clean;              /* --list --clean */
+    bool read_only;          /* the console refuses what would write or call */
     struct script *scripts;
     size_t script_count;
     struct target *targets;

@@ -17,7 +17,8 @@ struct session {
     const struct process *process; /* NULL: out of sight */
     struct symbol_names *symbols;  /* for names that the manhole does not know; or NULL */
     struct terminal *out;
-    int signal_fd; /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
+    int signal_fd;  /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
+    bool read_only; /* what would write to the program, or call a function, is refused */
 };
 
 struct session_answer {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const struct crepl_command commands[] = {
+    {"readonly", "", "from here on refuse what would write or call", command_readonly},
     {"sizeof", "EXPR|TYPE", "how many bytes it takes", command_sizeof},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

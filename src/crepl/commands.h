@@ -21,4 +21,8 @@ struct crepl_command {
 struct error *command_sizeof(struct crepl *crepl, const char *format, const char *arguments,
                              struct session_answer *ret) MUST_CHECK;
 
+/* commands_session.c */
+struct error *command_readonly(struct crepl *crepl, const char *format, const char *arguments,
+                               struct session_answer *ret) MUST_CHECK;
+
 #endif

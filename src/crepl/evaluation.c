@@ -1,5 +1,6 @@
 #include "injector/cleanup.h"
 #include "src/crepl/crepl_private.h"
+#include "src/crepl/read_only.h"
 #include "src/crepl/show.h"
 #include "src/crepl/snippet.h"
 #include "src/crepl/tokens.h"
@@ -174,6 +175,44 @@ static struct error *check_kind(struct evaluation *evaluation)
     return NULL;
 }
 
+static void refuse_finding(struct evaluation *evaluation, const struct read_only_finding *finding)
+{
+    static const char reads[] = "this session only reads (--read-only)";
+    if (finding->length)
+        answer_refuse(evaluation->answer, "'%.*s' in column %zu: %s; %s", (int)finding->length,
+                      evaluation->text + finding->start, finding->start + 1, finding->why, reads);
+    else
+        answer_refuse(evaluation->answer, "%s; %s", finding->why, reads);
+}
+
+/* Which implementation an indirect function has, its resolver tells: it would be called. */
+static const struct binding *find_indirect(const struct declarations *declarations)
+{
+    for (size_t i = 0; i < declarations->binding_count; i++)
+        if (declarations->bindings[i].kind == BINDING_BY_NAME)
+            return &declarations->bindings[i];
+    return NULL;
+}
+
+/* What would write or call is refused, before anything runs. */
+static struct error *check_reading(struct evaluation *evaluation)
+{
+    struct read_only_finding finding;
+    if (!evaluation->crepl->session->read_only)
+        return NULL;
+    struct error *error = read_only_check(evaluation->text, evaluation->context, &finding);
+    if (error)
+        return error;
+    const struct binding *indirect = find_indirect(&evaluation->declarations);
+    if (!finding.why && evaluation->snippet.kind != SNIPPET_EXPRESSION)
+        finding = (struct read_only_finding){"only expressions are evaluated", 0, 0};
+    else if (!finding.why && indirect)
+        finding = (struct read_only_finding){"where it is only a call of its resolver tells", 0, 0};
+    if (finding.why)
+        refuse_finding(evaluation, &finding);
+    return NULL;
+}
+
 /* --- Where all of it is. --- */
 
 static struct error *add_symbol(struct evaluation *evaluation, const char *name, uint64_t address)
@@ -304,9 +343,11 @@ static struct error *execute(struct evaluation *evaluation)
 {
     struct loader *loader = &evaluation->crepl->loader;
     uint64_t address = loader_address(loader);
-    /* The program may be given the address of a string: with one in it, the code stays for good. */
-    bool keep;
-    struct error *error = find_string(evaluation, &keep);
+    /* The program may be given the address of a string: with one in it, the code stays for good. It
+       cannot where nothing is written: then it stays for the session, whose results may have it. */
+    bool stays = false;
+    struct error *error = find_string(evaluation, &stays);
+    bool keep = stays && !evaluation->crepl->session->read_only;
     if (!error)
         error = loader_load(loader, &evaluation->code, keep, evaluation->answer);
     if (error || is_refused(evaluation))
@@ -317,7 +358,7 @@ static struct error *execute(struct evaluation *evaluation)
     if (evaluation->answer->outcome == MANHOLE_FAULTED)
         linkage_forget_thread(&evaluation->crepl->linkage);
     /* After a session that ended there is nobody to ask. */
-    if (!error && !keep && !evaluation->answer->ended && !evaluation->answer->left)
+    if (!error && !stays && !evaluation->answer->ended && !evaluation->answer->left)
         error = loader_unload(loader, &evaluation->code, address);
     return error;
 }
@@ -385,8 +426,8 @@ static struct error *run(struct evaluation *evaluation)
 /* From the text to what the code did. */
 static struct error *evaluate(struct evaluation *evaluation)
 {
-    static struct error *(*const steps[])(struct evaluation *) = {declare,  classify, check_kind,
-                                                                  link_all, compile,  run};
+    static struct error *(*const steps[])(struct evaluation *) = {
+        declare, classify, check_kind, check_reading, link_all, compile, run};
     *evaluation->answer = (struct session_answer){0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         struct error *error = steps[i](evaluation);

@@ -1,0 +1,75 @@
+// BUILD: -g3 -O1
+/*
+ * A program that C is compiled for in every way that the console has. Awkward: a typedef and a
+ * function that look alike in "(name)(x)", a thread-local variable in two threads, variables that
+ * change together all the time, and macros that hide writes, calls and one another.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef long number;
+
+struct pair {
+    long whole;
+    double part;
+};
+
+struct item {
+    int id;
+    struct item *next;
+};
+
+#define LIMIT (BASE + 2)
+#define BASE 40
+#define TWICE(x) ((x)*2)
+#define SET_CALLS (calls = 99)
+#define READ_CALLS calls
+#define CALL_TICK tick(1)
+#define ARGUMENT (1)
+
+static struct item last = {2, NULL};
+struct item *head = &(struct item){1, &last};
+volatile int calls, values[4] = {1, 2, 3, 4};
+volatile unsigned long first, second;
+number total = 1;
+static __thread int of_thread = 5;
+volatile pid_t worker;
+
+__attribute__((noinline)) int tick(int n)
+{
+    return calls += n;
+}
+
+__attribute__((noinline)) struct pair halve(struct pair pair)
+{
+    return (struct pair){pair.whole / 2, pair.part / 2};
+}
+
+static void *work(void *argument)
+{
+    of_thread = 77;
+    worker = gettid();
+    for (;;) {
+        first++;
+        second++;
+    }
+    return argument;
+}
+
+int main(void)
+{
+    pthread_t thread;
+    of_thread = 33;
+    tick((int)halve((struct pair){0, 0}).part);
+    pthread_create(&thread, NULL, work, NULL);
+    while (!worker)
+        usleep(1000);
+    printf("ready %d %d %d\n", LIMIT, TWICE(of_thread), READ_CALLS);
+    fflush(stdout);
+    if (ARGUMENT == 2)
+        printf("%d", SET_CALLS + CALL_TICK);
+    pthread_join(thread, NULL);
+    return 0;
+}
