@@ -151,6 +151,14 @@ static void add_space(struct text *text)
         add(text, " ");
 }
 
+/* Before or in place of a name: "char *name", "Item &item", "int name". */
+static void add_declared(struct text *text, const char *name)
+{
+    if (text->used && !strchr("*&( ", text->buffer[text->used - 1]))
+        add(text, " ");
+    add(text, name);
+}
+
 /* What stands to the left of a declared name and what to its right, as in C. */
 static void add_left(struct text *text, const Dwarf_Die *type, unsigned depth);
 static void add_right(struct text *text, const Dwarf_Die *type, unsigned depth);
@@ -196,6 +204,14 @@ static void add_pointer(struct text *text, Dwarf_Die *die, const char *mark, uns
     add(text, mark);
 }
 
+/* A constant array is one of constant elements, and both may be told. */
+static bool is_repeated(Dwarf_Die *die, Dwarf_Die *target)
+{
+    Dwarf_Die element;
+    return dwarf_tag(target) == DW_TAG_array_type && type_of(target, &element) &&
+           dwarf_tag(&element) == dwarf_tag(die);
+}
+
 static void add_qualified(struct text *text, Dwarf_Die *die, const char *word, unsigned depth)
 {
     Dwarf_Die target;
@@ -206,7 +222,7 @@ static void add_qualified(struct text *text, Dwarf_Die *die, const char *word, u
     }
     /* "char *const", but "const char". */
     bool behind = dwarf_tag(&target) == DW_TAG_pointer_type;
-    if (!behind) {
+    if (!behind && !is_repeated(die, &target)) {
         add(text, word);
         add(text, " ");
     }
@@ -261,7 +277,8 @@ static void add_left(struct text *text, const Dwarf_Die *type, unsigned depth)
     }
 }
 
-static void add_parameters(struct text *text, Dwarf_Die *function, unsigned depth)
+/* `named`: with the names that they have. */
+static void add_parameters(struct text *text, Dwarf_Die *function, unsigned depth, bool named)
 {
     Dwarf_Die die, type;
     unsigned count = 0;
@@ -279,6 +296,8 @@ static void add_parameters(struct text *text, Dwarf_Die *function, unsigned dept
             }
             if (type_of(&die, &type)) {
                 add_left(text, &type, depth + 1);
+                if (named && type_die_name(&die))
+                    add_declared(text, type_die_name(&die));
                 add_right(text, &type, depth + 1);
             }
         } while (dwarf_siblingof(&die, &die) == 0);
@@ -318,7 +337,7 @@ static void add_right(struct text *text, const Dwarf_Die *type, unsigned depth)
     if (tag == DW_TAG_array_type)
         add_dimensions(text, &die);
     else if (tag == DW_TAG_subroutine_type)
-        add_parameters(text, &die, depth);
+        add_parameters(text, &die, depth, false);
     if (!type_of(&die, &target))
         return;
     if (points && has_right_side(&target))
@@ -334,4 +353,29 @@ void type_write_name(Dwarf_Die *type, char *buffer, size_t size)
     add_right(&text, type, 0);
     while (text.used && text.buffer[text.used - 1] == ' ')
         text.buffer[--text.used] = '\0';
+}
+
+void type_write_declaration(Dwarf_Die *type, const char *name, char *buffer, size_t size)
+{
+    struct text text = {.buffer = buffer, .size = size};
+    buffer[0] = '\0';
+    add_left(&text, type, 0);
+    add_declared(&text, name);
+    add_right(&text, type, 0);
+}
+
+void type_write_function(Dwarf_Die *function, const char *name, char *buffer, size_t size)
+{
+    struct text text = {.buffer = buffer, .size = size};
+    Dwarf_Die result;
+    bool returns = type_of(function, &result);
+    buffer[0] = '\0';
+    if (returns)
+        add_left(&text, &result, 0);
+    else
+        add(&text, "void");
+    add_declared(&text, name);
+    add_parameters(&text, function, 0, true);
+    if (returns)
+        add_right(&text, &result, 0);
 }

@@ -32,4 +32,10 @@ const char *type_die_name(Dwarf_Die *die);
 /* As the source would write it: "const char *", "int [3]", "void (*)(int)". Always terminated. */
 void type_write_name(Dwarf_Die *type, char *buffer, size_t size);
 
+/* "int (*handlers[3])(int)": the declaration of `name`, as above. */
+void type_write_declaration(Dwarf_Die *type, const char *name, char *buffer, size_t size);
+
+/* "long add(long a, long b)": of a function that is called `name` here, with its parameters. */
+void type_write_function(Dwarf_Die *function, const char *name, char *buffer, size_t size);
+
 #endif

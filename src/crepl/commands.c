@@ -8,6 +8,13 @@
 static const struct crepl_command commands[] = {
     {"readonly", "", "from here on refuse what would write or call", command_readonly},
     {"sizeof", "EXPR|TYPE", "how many bytes it takes", command_sizeof},
+    {"type", "NAME|EXPR", "what it is, in C; of structures the places of all members",
+     command_type},
+    {"symbol", "ADDRESS|EXPR", "what is at an address: function or object, line, mapping",
+     command_symbol},
+    {"vars", "[RE]", "variables whose names match an extended regular expression", command_vars},
+    {"functions", "[RE]", "functions, likewise", command_functions},
+    {"types", "[RE]", "types, likewise", command_types},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -45,7 +52,7 @@ void crepl_list_commands(struct terminal *out)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char usage[64], line[192];
         snprintf(usage, sizeof(usage), ".%s%s%s", commands[i].name,
-                 *commands[i].arguments == '[' ? "" : " ", commands[i].arguments);
+                 strncmp(commands[i].arguments, "[/", 2) == 0 ? "" : " ", commands[i].arguments);
         int length = snprintf(line, sizeof(line), "%-32s %s\n", usage, commands[i].summary);
         terminal_write(out, line, (size_t)length);
     }

@@ -20,6 +20,20 @@ struct crepl_command {
 /* commands_types.c */
 struct error *command_sizeof(struct crepl *crepl, const char *format, const char *arguments,
                              struct session_answer *ret) MUST_CHECK;
+struct error *command_type(struct crepl *crepl, const char *format, const char *arguments,
+                           struct session_answer *ret) MUST_CHECK;
+
+/* commands_symbol.c */
+struct error *command_symbol(struct crepl *crepl, const char *format, const char *arguments,
+                             struct session_answer *ret) MUST_CHECK;
+
+/* commands_names.c */
+struct error *command_vars(struct crepl *crepl, const char *format, const char *arguments,
+                           struct session_answer *ret) MUST_CHECK;
+struct error *command_functions(struct crepl *crepl, const char *format, const char *arguments,
+                                struct session_answer *ret) MUST_CHECK;
+struct error *command_types(struct crepl *crepl, const char *format, const char *arguments,
+                            struct session_answer *ret) MUST_CHECK;
 
 /* commands_session.c */
 struct error *command_readonly(struct crepl *crepl, const char *format, const char *arguments,

@@ -42,6 +42,14 @@ struct expression_value {
 struct error *crepl_find_value(struct crepl *crepl, const char *text, struct expression_value *ret,
                                struct session_answer *answer) MUST_CHECK;
 
+/*
+ * The type of an expression, as the compiler writes it ("struct client *"), without running
+ * anything; malloc'ed. The answer is MANHOLE_DONE when there is one. `quiet`: nothing is said of it
+ * but in the answer.
+ */
+struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet, char **ret,
+                              struct session_answer *answer) MUST_CHECK;
+
 /* Its text as show_value writes it, malloc'ed, not yet safe for a terminal. */
 struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address,
                              char **ret) MUST_CHECK;

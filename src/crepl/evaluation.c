@@ -15,6 +15,7 @@ struct evaluation {
     struct crepl *crepl;
     const char *text;
     bool needs_value; /* anything but an expression with a value is not to run */
+    bool quiet;       /* no notes */
     char *prelude;    /* the session's declarations that it may use */
     struct declarations declarations;
     char *context; /* the C before the snippet: declarations and prelude */
@@ -97,7 +98,7 @@ static void report_problems(struct evaluation *evaluation)
         char clean[512];
         if (problem->kind == PROBLEM_REFUSED && !is_refused(evaluation))
             answer_refuse(evaluation->answer, "%s", problem->text);
-        else if (problem->kind == PROBLEM_NOTE)
+        else if (problem->kind == PROBLEM_NOTE && !evaluation->quiet)
             message_note("%s", message_sanitize(problem->text, clean, sizeof(clean)));
     }
 }
@@ -466,4 +467,24 @@ struct error *crepl_find_value(struct crepl *crepl, const char *text, struct exp
     ret->type = strdup(evaluation.snippet.type);
     ret->address = evaluation.value;
     return ret->type ? NULL : error_no_memory();
+}
+
+struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet, char **ret,
+                              struct session_answer *answer)
+{
+    CLEANUP_EVALUATION struct evaluation evaluation = {
+        .crepl = crepl, .text = text, .quiet = quiet, .answer = answer};
+    *answer = (struct session_answer){0};
+    *ret = NULL;
+    struct error *error = declare(&evaluation);
+    if (!error && !is_refused(&evaluation))
+        error = classify(&evaluation);
+    if (error || is_refused(&evaluation))
+        return error;
+    if (evaluation.snippet.kind != SNIPPET_EXPRESSION) {
+        answer_refuse(answer, "that is no expression");
+        return NULL;
+    }
+    *ret = strdup(evaluation.snippet.type);
+    return *ret ? NULL : error_no_memory();
 }

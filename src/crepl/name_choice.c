@@ -1,7 +1,6 @@
 #include "src/crepl/names_private.h"
 
 #include "injector/cleanup.h"
-#include "src/base_name.h"
 #include "src/crepl/signature.h"
 #include "src/types.h"
 
@@ -33,53 +32,13 @@ struct choice {
 
 /* --- Which entries fit. --- */
 
-const char *name_linkage(Dwarf_Die *die)
-{
-    Dwarf_Attribute attribute;
-    const char *name = NULL;
-    if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ||
-        dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
-        name = dwarf_formstring(&attribute);
-    return name ? name : type_die_name(die);
-}
-
-static const char *unit_name(Dwarf_Die *die)
-{
-    Dwarf_Die unit;
-    const char *name = dwarf_diecu(die, &unit, NULL, NULL) ? type_die_name(&unit) : NULL;
-    return name ? name : "";
-}
-
 /* "b.c" and "lib/b.c" fit "src/lib/b.c". */
 static bool fits_file(Dwarf_Die *die, const char *file)
 {
-    const char *name = unit_name(die);
+    const char *name = name_unit(die);
     size_t length = strlen(name), wanted = strlen(file);
     return length >= wanted && strcmp(name + length - wanted, file) == 0 &&
            (length == wanted || name[length - wanted - 1] == '/');
-}
-
-/* The entry of what a definition outside of its scope defines. */
-static const struct name_entry *specified(const struct choice *choice,
-                                          const struct name_entry *entry, Dwarf_Die *die)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Die other = *die;
-    const struct name_entry *found = NULL;
-    for (unsigned i = 0; i < 4; i++) {
-        if (!dwarf_attr(&other, DW_AT_specification, &attribute) &&
-            !dwarf_attr(&other, DW_AT_abstract_origin, &attribute))
-            break;
-        if (!dwarf_formref_die(&attribute, &other))
-            break;
-    }
-    if (other.addr == die->addr)
-        return entry;
-    while ((found = name_index_find(choice->index, entry->name, found))) {
-        if (found->offset == dwarf_dieoffset(&other))
-            return found;
-    }
-    return entry;
 }
 
 /* The scopes asked for are among those around it, in their order: inline namespaces may be left
@@ -89,7 +48,7 @@ static bool fits_scopes(const struct choice *choice, const struct name_entry *en
     size_t left = choice->query->scope_count;
     if (!left)
         return true;
-    entry = specified(choice, entry, die);
+    entry = name_specified(choice->index, entry, die);
     while (left && (entry = name_index_parent(choice->index, entry))) {
         if (strcmp(entry->name, choice->query->scopes[left - 1]) == 0)
             left--;
@@ -104,7 +63,7 @@ static bool is_constructor(const struct choice *choice, const struct name_entry 
     if (entry->kind != NAME_FUNCTION)
         return false;
     const struct name_entry *scope =
-        name_index_parent(choice->index, specified(choice, entry, die));
+        name_index_parent(choice->index, name_specified(choice->index, entry, die));
     return scope && scope->kind == NAME_STRUCT && strcmp(scope->name, entry->name) == 0;
 }
 
@@ -170,23 +129,9 @@ static bool exists(const struct candidate *candidate)
            candidate->address.kind != ADDRESS_CHANGED;
 }
 
-/* The scopes around an entry, outermost first; up to SCOPES_MAX. */
-static void print_scopes(FILE *text, const struct choice *choice, const struct name_entry *entry,
-                         unsigned depth)
-{
-    const struct name_entry *scope = name_index_parent(choice->index, entry);
-    if (!scope || depth > SCOPES_MAX)
-        return;
-    print_scopes(text, choice, scope, depth + 1);
-    fprintf(text, "%s::", scope->name);
-}
-
 /* What somebody would type for this one. */
 static void print_qualified(FILE *text, const struct choice *choice, struct candidate *candidate)
 {
-    const struct name_entry *entry = specified(choice, candidate->entry, &candidate->die);
-    const struct name_entry *scope = name_index_parent(choice->index, entry);
-    const char *file = base_name(unit_name(&candidate->die));
     const char *linkage = name_linkage(&candidate->die);
     /* Overloaded functions differ in that alone. */
     if (candidate->entry->kind == NAME_FUNCTION && linkage &&
@@ -194,15 +139,8 @@ static void print_qualified(FILE *text, const struct choice *choice, struct cand
         fputs(linkage, text);
         return;
     }
-    const char *mark = strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                    "0123456789_.") == strlen(file)
-                           ? ""
-                           : "\"";
-    /* Namespaces and classes are the same in all files. */
-    if (!scope || scope->kind == NAME_FUNCTION)
-        fprintf(text, "%s%s%s::", mark, file, mark);
-    print_scopes(text, choice, entry, 0);
-    fputs(choice->query->name, text);
+    CLEANUP_FREE char *name = name_spell(choice->index, candidate->entry, &candidate->die, true);
+    fputs(name ? name : choice->query->name, text);
 }
 
 /* Copies of one inline function of a header: each unit that uses it may have one. */
@@ -261,16 +199,6 @@ static enum named_result refuse(char **why, const char *text)
 
 /* --- Values. --- */
 
-Dwarf_Die name_written_function(Dwarf_Die *die)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Die origin;
-    return dwarf_attr(die, DW_AT_abstract_origin, &attribute) &&
-                   dwarf_formref_die(&attribute, &origin)
-               ? origin
-               : *die;
-}
-
 static void set_named(const struct choice *choice, struct candidate *candidate, struct named *ret)
 {
     bool is_function = candidate->entry->kind == NAME_FUNCTION;
@@ -286,7 +214,8 @@ static void set_named(const struct choice *choice, struct candidate *candidate, 
 /* At file level, or in the scope asked for: those before what stands deeper. */
 static bool is_near(const struct choice *choice, struct candidate *candidate)
 {
-    const struct name_entry *entry = specified(choice, candidate->entry, &candidate->die);
+    const struct name_entry *entry =
+        name_specified(choice->index, candidate->entry, &candidate->die);
     return entry->parent == NAME_NO_PARENT || choice->query->scope_count;
 }
 
@@ -330,7 +259,8 @@ static enum named_result explain_missing(struct choice *choice, struct candidate
         address_of_symbol(choice->module, linkage, is_function, &address);
     set_named(choice, candidate, ret);
     ret->address = address;
-    if (address.kind != ADDRESS_NONE)
+    if (address.kind != ADDRESS_NONE ||
+        (choice->query->any_place && !candidate->entry->declaration))
         return NAMED_FOUND;
     for (size_t i = 0; i < choice->count; i++) {
         const struct address *other = &choice->candidates[i].address;

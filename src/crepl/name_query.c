@@ -16,7 +16,8 @@ static char *cut_scope(char *text)
 
 bool name_query_init(struct name_query *query, const struct wanted *wanted)
 {
-    *query = (struct name_query){.tag = wanted->tag, .type_place = wanted->type_place};
+    *query = (struct name_query){
+        .tag = wanted->tag, .type_place = wanted->type_place, .any_place = wanted->any_place};
     query->copy = strndup(wanted->text, wanted->length);
     if (!query->copy)
         return false;

@@ -128,6 +128,15 @@ bool names_module(struct names *names, size_t at, struct module **module, struct
     return true;
 }
 
+struct name_index *names_index(struct names *names, const struct module *module)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (names->order[i].module == module)
+            return get_index(names, i);
+    }
+    return NULL;
+}
+
 /* --- Addresses. --- */
 
 /* What the program itself gets by this name: the first module in the order that defines it. */
@@ -290,15 +299,11 @@ static enum name_kind kind_of_tag(int tag)
 bool names_find_definition(struct names *names, struct module *module, Dwarf_Die *declaration,
                            Dwarf_Die *ret)
 {
-    struct name_index *index = NULL;
     const struct name_entry *entry = NULL;
     const char *name = type_die_name(declaration);
+    struct name_index *index = name ? names_index(names, module) : NULL;
     char *first = NULL, *other = NULL;
     bool several = false;
-    for (size_t i = 0; i < names->count && name; i++) {
-        if (names->order[i].module == module)
-            index = get_index(names, i);
-    }
     while (index && !several && (entry = name_index_find(index, name, entry))) {
         Dwarf_Die die;
         if (entry->declaration || entry->kind != kind_of_tag(dwarf_tag(declaration)) ||

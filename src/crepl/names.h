@@ -49,6 +49,7 @@ struct wanted {
     size_t length;
     bool tag;        /* behind struct, union, enum */
     bool type_place; /* only a type makes sense here */
+    bool any_place;  /* where it is does not matter: what was optimised out is found too */
 };
 
 enum named_result {
@@ -69,6 +70,17 @@ bool names_find_definition(struct names *names, struct module *module, Dwarf_Die
 /* A name of a type in the program, or in C's own headers. Fits tokens_read. */
 bool names_is_type(void *names, const char *name, size_t length);
 
+/*
+ * An entry (with its DIE) as somebody would type it: with its scopes, and `with_file` "file.c::" in
+ * front where other files may have one of that name. malloc'ed; NULL without memory.
+ */
+char *name_spell(const struct name_index *index, const struct name_entry *entry, Dwarf_Die *die,
+                 bool with_file);
+
+/* From the copy that the compiler made to the function as it was written: that one has the
+   parameters. */
+Dwarf_Die name_written_function(Dwarf_Die *die);
+
 /* Up to three names that look like this one, "a, b, c"; false: none. */
 bool names_suggest(struct names *names, const char *name, char *buffer, size_t size);
 
@@ -77,5 +89,8 @@ bool names_suggest(struct names *names, const char *name, char *buffer, size_t s
  * NULL where it has no debug information. False behind the last module.
  */
 bool names_module(struct names *names, size_t at, struct module **module, struct name_index **ret);
+
+/* The index of one module; NULL: it has no debug information. */
+struct name_index *names_index(struct names *names, const struct module *module);
 
 #endif

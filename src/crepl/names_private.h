@@ -1,4 +1,4 @@
-/* What names.c, name_query.c and name_choice.c share. Nobody else includes this. */
+/* What names.c and the files name_*.c share. Nobody else includes this. */
 #ifndef SRC_CREPL_NAMES_PRIVATE_H
 #define SRC_CREPL_NAMES_PRIVATE_H
 
@@ -13,7 +13,7 @@ struct name_query {
     const char *file;               /* or NULL */
     const char *scopes[SCOPES_MAX]; /* outermost first */
     size_t scope_count;
-    bool tag, type_place;
+    bool tag, type_place, any_place;
 };
 
 bool name_query_init(struct name_query *query, const struct wanted *wanted);
@@ -27,11 +27,14 @@ enum named_result name_choose(struct module *module, struct name_index *index,
                               const struct name_query *query, struct named *ret, bool *declared,
                               char **why);
 
-/* From the copy that the compiler made to the function as it was written: that one has the
-   parameters. */
-Dwarf_Die name_written_function(Dwarf_Die *die);
-
 /* The linkage name of a DIE, or its name. */
 const char *name_linkage(Dwarf_Die *die);
+
+/* The source file of the unit that a DIE is of; "" where it has no name. */
+const char *name_unit(Dwarf_Die *die);
+
+/* The entry of what a definition outside of its scope defines. */
+const struct name_entry *name_specified(const struct name_index *index,
+                                        const struct name_entry *entry, Dwarf_Die *die);
 
 #endif
