@@ -72,7 +72,7 @@ $(BUILD)/libinjector.a: $(INJECTOR_OBJECTS)
 	$(call say,AR)$(AR) rcs $@ $^
 
 $(BUILD)/manhole-attach: $(SRC_OBJECTS) $(BUILD)/libinjector.a
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=gen_opf -o $@ $^ $(LIBRARIES)
 
 # The payload depends on libc alone, and on no version of it: no start files, no DT_NEEDED, every
 # undefined symbol unversioned (DESIGN section 6). It is never built with sanitizers: it is a guest.
