@@ -1,19 +1,18 @@
 #include "src/value_writer.h"
 
 #include "injector/module.h"
-#include "src/message.h"
 #include "src/types.h"
 
 #include <dwarf.h>
 #include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ENUMERATORS_MAX 65536
-#define PAGE 4096
 
 void writer_format(struct writer *writer, const char *format, ...)
 {
@@ -65,82 +64,6 @@ void writer_add_problem(struct writer *writer, enum place place)
     writer_add(writer, "<unknown>");
 }
 
-/* --- Strings. --- */
-
-/* The escape of a byte that does not stand for itself; NULL: it does. */
-static const char *escape(uint8_t byte)
-{
-    switch (byte) {
-    case '\n':
-        return "\\n";
-    case '\t':
-        return "\\t";
-    case '\r':
-        return "\\r";
-    case '"':
-        return "\\\"";
-    case '\\':
-        return "\\\\";
-    default:
-        return NULL;
-    }
-}
-
-/* One character; returns how many bytes it has. `bytes` is NUL terminated. */
-static size_t add_character(struct writer *writer, const char *bytes)
-{
-    uint32_t c;
-    uint8_t byte = (uint8_t)bytes[0];
-    size_t length = byte ? message_utf8_length(bytes, &c) : 0;
-    bool control = length == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0);
-    if (escape(byte))
-        writer_add(writer, escape(byte));
-    else if (control)
-        writer_format(writer, "\\%03o", byte);
-    else
-        writer_format(writer, "%.*s", (int)length, bytes);
-    return control || !length ? 1 : length;
-}
-
-void writer_add_string(struct writer *writer, const uint8_t *bytes, size_t size, bool cut)
-{
-    char text[ELEMENTS_MAX + 1];
-    if (size > ELEMENTS_MAX) {
-        size = ELEMENTS_MAX;
-        cut = true;
-    }
-    memcpy(text, bytes, size);
-    text[size] = '\0';
-    writer_add(writer, "\"");
-    for (size_t i = 0; i < size;)
-        i += add_character(writer, text + i);
-    writer_add(writer, cut ? "\"..." : "\"");
-}
-
-void writer_add_string_at(struct writer *writer, uint64_t address)
-{
-    uint8_t bytes[ELEMENTS_MAX + 1];
-    size_t size = 0;
-    while (size < sizeof(bytes)) {
-        /* Up to the end of the page: the next one may not be there. */
-        size_t part = PAGE - (address + size) % PAGE;
-        if (part > sizeof(bytes) - size)
-            part = sizeof(bytes) - size;
-        if (!value_frame_read(writer->frame, address + size, bytes + size, part))
-            break;
-        const uint8_t *end = memchr(bytes + size, '\0', part);
-        if (end) {
-            writer_add_string(writer, bytes, (size_t)(end - bytes), false);
-            return;
-        }
-        size += part;
-    }
-    if (size)
-        writer_add_string(writer, bytes, size, true);
-    else
-        writer_add_problem(writer, PLACE_UNREADABLE);
-}
-
 /* --- Enumerations. --- */
 
 static bool enumerator_value(Dwarf_Die *die, uint64_t *ret)
@@ -164,13 +87,13 @@ struct enumeration {
     unsigned bits;
     Dwarf_Die exact; /* of the value looked for */
     bool has_exact;
-    bool flags; /* no two enumerators have a bit in common */
+    bool flags; /* each enumerator is 0 or a single bit */
 };
 
 static void look_at_enumerators(Dwarf_Die *type, uint64_t value, struct enumeration *ret)
 {
     Dwarf_Die die;
-    uint64_t number, seen = 0, size;
+    uint64_t number, all = 0, size;
     unsigned count = 0;
     *ret = (struct enumeration){.bits = 64, .flags = true};
     if (type_byte_size(type, &size) && size < sizeof(value))
@@ -184,11 +107,11 @@ static void look_at_enumerators(Dwarf_Die *type, uint64_t value, struct enumerat
             ret->exact = die;
             ret->has_exact = true;
         }
-        if ((seen & number) || (int64_t)number < 0)
+        if ((number & (number - 1)) || (int64_t)number < 0)
             ret->flags = false;
-        seen |= number;
+        all |= number;
     } while (++count < ENUMERATORS_MAX && dwarf_siblingof(&die, &die) == 0);
-    ret->flags &= seen != 0;
+    ret->flags &= all != 0;
 }
 
 static void add_enumerator(struct writer *writer, Dwarf_Die *type, Dwarf_Die *enumerator)
@@ -246,28 +169,13 @@ static unsigned encoding_of(Dwarf_Die *type)
     return (unsigned)value;
 }
 
-/* "65 'A'"; of wide ones the number tells more than what a terminal may make of them. */
-void writer_add_char(struct writer *writer, uint64_t value, bool is_signed)
-{
-    const char bytes[2] = {(char)value, '\0'};
-    writer_format(writer, is_signed ? "%" PRId64 " '" : "%" PRIu64 " '", value);
-    if (value == '\'')
-        writer_add(writer, "\\'");
-    else if (value == '"')
-        writer_add(writer, "\"");
-    else
-        add_character(writer, bytes);
-    writer_add(writer, "'");
-}
-
 static void add_wide_char(struct writer *writer, Dwarf_Die *type, uint64_t value)
 {
     uint64_t size;
-    const char *prefix = type_byte_size(type, &size) && size == 2 ? "u" : "U";
-    writer_format(writer, "%" PRIu64, value);
-    if (value >= 0x20 && value < 0x7f)
-        writer_format(writer, " %s'%s%c'", prefix, value == '\'' || value == '\\' ? "\\" : "",
-                      (char)value);
+    struct encoding encoding = {4, "U"};
+    if (type_byte_size(type, &size) && size < 4)
+        encoding = size == 2 ? (struct encoding){2, "u"} : (struct encoding){1, "u8"};
+    writer_add_char(writer, &encoding, value, false);
 }
 
 void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value)
@@ -286,7 +194,7 @@ void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value)
     case DW_ATE_signed_char:
     case DW_ATE_unsigned_char:
         if (type_is_char(type)) {
-            writer_add_char(writer, value, type_is_signed(type));
+            writer_add_char(writer, &encoding_char, value, type_is_signed(type));
             return;
         }
         break;
@@ -300,16 +208,69 @@ void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value)
     writer_format(writer, type_is_signed(type) ? "%" PRId64 : "%" PRIu64, value);
 }
 
-/* The shortest digits that give the same number again. */
-static void add_double(struct writer *writer, double value, int least, int most, bool is_float)
+/* The formats of floating point numbers, little endian, as x86 and ARM have them. */
+struct float_format {
+    size_t size;
+    int least, most;   /* decimal digits that any number keeps, and that keep any number */
+    unsigned fraction; /* bits: in the lowest ones */
+};
+static const struct float_format formats[] = {
+    {sizeof(float), FLT_DIG, FLT_DECIMAL_DIG, FLT_MANT_DIG - 1},
+    {sizeof(double), DBL_DIG, DBL_DECIMAL_DIG, DBL_MANT_DIG - 1},
+    /* x87: the leading bit is there too */
+    {sizeof(long double), LDBL_DIG, LDBL_DECIMAL_DIG, LDBL_MANT_DIG},
+};
+
+static long double read_float(const uint8_t *bytes, size_t size)
+{
+    float f;
+    double d;
+    long double l;
+    if (size == sizeof(f)) {
+        memcpy(&f, bytes, sizeof(f));
+        return (long double)f;
+    }
+    if (size == sizeof(d)) {
+        memcpy(&d, bytes, sizeof(d));
+        return (long double)d;
+    }
+    memcpy(&l, bytes, sizeof(l));
+    return l;
+}
+
+static bool reads_back(const char *text, long double value, size_t size)
+{
+    if (size == sizeof(float))
+        return strtof(text, NULL) == (float)value;
+    return size == sizeof(double) ? strtod(text, NULL) == (double)value
+                                  : strtold(text, NULL) == value;
+}
+
+/* The shortest digits that give the same number again. Of normal numbers fewer than `least` show as
+   zeroes, which the format leaves out. */
+static void add_digits(struct writer *writer, const struct float_format *format, long double value)
 {
     char text[64];
-    for (int digits = least; digits <= most; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (is_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
+    bool normal = format->size == sizeof(float)    ? isnormal((float)value)
+                  : format->size == sizeof(double) ? isnormal((double)value)
+                                                   : isnormal(value);
+    for (int digits = normal ? format->least : 1; digits <= format->most; digits++) {
+        snprintf(text, sizeof(text), "%.*Lg", digits, value);
+        if (reads_back(text, value, format->size))
             break;
     }
     writer_add(writer, text);
+}
+
+/* What is no number has bits that may tell why. */
+static void add_nan(struct writer *writer, const struct float_format *format, const uint8_t *bytes,
+                    bool negative)
+{
+    uint64_t fraction = 0;
+    memcpy(&fraction, bytes, format->size < sizeof(fraction) ? format->size : sizeof(fraction));
+    if (format->fraction < 64)
+        fraction &= (UINT64_C(1) << format->fraction) - 1;
+    writer_format(writer, "%snan(0x%" PRIx64 ")", negative ? "-" : "", fraction);
 }
 
 static void add_bytes(struct writer *writer, const uint8_t *bytes, size_t size)
@@ -321,19 +282,14 @@ static void add_bytes(struct writer *writer, const uint8_t *bytes, size_t size)
 
 void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size)
 {
-    float f;
-    double d;
-    long double l;
-    if (size == sizeof(f)) {
-        memcpy(&f, bytes, sizeof(f));
-        add_double(writer, (double)f, FLT_DIG, FLT_DECIMAL_DIG, true);
-    } else if (size == sizeof(d)) {
-        memcpy(&d, bytes, sizeof(d));
-        add_double(writer, d, DBL_DIG, DBL_DECIMAL_DIG, false);
-    } else {
-        memcpy(&l, bytes, sizeof(l));
-        writer_format(writer, "%.*Lg", LDBL_DIG, l);
-    }
+    const struct float_format *format = formats;
+    while (format->size < size && format->size < sizeof(long double))
+        format++;
+    long double value = read_float(bytes, format->size);
+    if (isnan(value))
+        add_nan(writer, format, bytes, signbit(value));
+    else
+        add_digits(writer, format, value);
 }
 
 /* The formats of the C types; others (_Float128, decimal ones) show their bytes. */
@@ -341,7 +297,7 @@ static void add_float(struct writer *writer, Dwarf_Die *type, const uint8_t *byt
 {
     const char *name = type_die_name(type);
     bool known = size == sizeof(float) || size == sizeof(double) ||
-                 (size == sizeof(long double) && name && strcmp(name, "long double") == 0);
+                 (size == sizeof(long double) && name && strstr(name, "long double"));
     if (known)
         writer_add_float(writer, bytes, size);
     else
@@ -381,7 +337,7 @@ static void add_base(struct writer *writer, Dwarf_Die *type, const uint8_t *byte
     unsigned encoding = encoding_of(type);
     if (encoding == DW_ATE_float) {
         add_float(writer, type, bytes, size);
-    } else if (encoding == DW_ATE_complex_float && size <= 2 * sizeof(double)) {
+    } else if (encoding == DW_ATE_complex_float && size <= 2 * sizeof(long double)) {
         add_float(writer, type, bytes, size / 2);
         writer_add(writer, " + ");
         add_float(writer, type, bytes + size / 2, size / 2);
@@ -409,25 +365,45 @@ void writer_add_symbol(struct writer *writer, uint64_t address)
     writer_add(writer, ">");
 }
 
-static void add_pointer(struct writer *writer, Dwarf_Die *type, uint64_t address)
+void writer_add_address(struct writer *writer, const struct encoding *encoding, uint64_t address)
 {
-    Dwarf_Die target;
     writer_format(writer, "0x%" PRIx64, address);
     if (!address)
         return;
-    if (type_of(type, &target) && type_strip(&target, &target) && type_is_char(&target)) {
-        writer_add(writer, " ");
-        writer_add_string_at(writer, address);
-        return;
-    }
     writer_add_symbol(writer, address);
+    if (encoding) {
+        writer_add(writer, " ");
+        writer_add_string_at(writer, encoding, address);
+    }
 }
 
-bool writer_add_scalar(struct writer *writer, Dwarf_Die *type, const struct storage *storage,
-                       uint64_t offset)
+static void add_pointer(struct writer *writer, Dwarf_Die *type, uint64_t address)
+{
+    Dwarf_Die target;
+    struct encoding encoding;
+    bool is_text = type_of(type, &target) && encoding_of_type(&target, &encoding);
+    writer_add_address(writer, is_text ? &encoding : NULL, address);
+}
+
+/* Of wide characters only the typedef says that they are some. */
+static void add_base_or_wide(struct writer *writer, const Dwarf_Die *declared, Dwarf_Die *type,
+                             const uint8_t *bytes, size_t size)
+{
+    struct encoding encoding;
+    if (encoding_of_type(declared, &encoding) && encoding.width > 1)
+        writer_add_char(writer, &encoding, to_number(type, bytes, size), type_is_signed(type));
+    else
+        add_base(writer, type, bytes, size);
+}
+
+bool writer_add_scalar(struct writer *writer, const Dwarf_Die *declared,
+                       const struct storage *storage, uint64_t offset)
 {
     uint8_t bytes[32];
     uint64_t size;
+    Dwarf_Die stripped, *type = &stripped;
+    if (!type_strip(declared, type))
+        return false;
     int tag = dwarf_tag(type);
     bool pointer = tag == DW_TAG_pointer_type;
     /* Unspecified: that of nullptr. */
@@ -446,7 +422,7 @@ bool writer_add_scalar(struct writer *writer, Dwarf_Die *type, const struct stor
     else if (pointer)
         add_pointer(writer, type, to_number(type, bytes, size));
     else if (tag == DW_TAG_base_type)
-        add_base(writer, type, bytes, size);
+        add_base_or_wide(writer, declared, type, bytes, size);
     else
         writer_add_number(writer, type, to_number(type, bytes, size));
     return true;

@@ -1,5 +1,5 @@
-/* What the files that write values share: values.c (structures and arrays) and value_scalars.c
-   (everything that has no parts). */
+/* What the files that write values share: values.c (structures and arrays), value_strings.c and
+   value_scalars.c (everything else that has no parts). */
 #ifndef SRC_VALUE_WRITER_H
 #define SRC_VALUE_WRITER_H
 
@@ -10,6 +10,8 @@
 
 /* Elements of an array and characters of a string that are shown, as gdb does by default. */
 #define ELEMENTS_MAX 200
+/* Equal elements and characters beyond this are counted instead. */
+#define REPEATS_SHOWN 10
 
 struct writer {
     const struct value_frame *frame;
@@ -18,6 +20,7 @@ struct writer {
     size_t size, used;
     bool full;        /* the text is cut */
     bool nested;      /* VALUE_NESTED */
+    bool copied;      /* what follows a structure in the program does not follow it here */
     unsigned indent;  /* of the line that is being written, in levels */
     size_t work_left; /* values within this one that may still be looked at */
 };
@@ -38,12 +41,6 @@ void writer_next_line(struct writer *writer);
 /* Why a value cannot be had, in angle brackets. */
 void writer_add_problem(struct writer *writer, enum place place);
 
-/* Bytes in double quotes, escaped; `cut`: there would be more. */
-void writer_add_string(struct writer *writer, const uint8_t *bytes, size_t size, bool cut);
-
-/* The characters at an address in the target, up to a NUL. */
-void writer_add_string_at(struct writer *writer, uint64_t address);
-
 /* A value of any type, at `offset` bytes of what is in `storage`. */
 void writer_add_value(struct writer *writer, const Dwarf_Die *type, const struct storage *storage,
                       uint64_t offset);
@@ -55,12 +52,35 @@ struct elements {
 };
 void writer_add_elements(struct writer *writer, const struct elements *elements);
 
-/* An array of characters of one byte. */
-void writer_add_char_array(struct writer *writer, const struct storage *storage, uint64_t offset,
-                           uint64_t count);
+/* --- Strings. --- */
+
+/* Characters: of how many bytes (1, 2 or 4), and what stands before their quotes. */
+struct encoding {
+    unsigned width;
+    const char *prefix;
+};
+extern const struct encoding encoding_char;
+
+/* True for the types of characters: char and its kinds, wchar_t, char16_t, char32_t. */
+bool encoding_of_type(const Dwarf_Die *type, struct encoding *ret);
+
+/* `size` bytes in double quotes, escaped; of what is repeated more than REPEATS_SHOWN times the
+   count. */
+void writer_add_string(struct writer *writer, const struct encoding *encoding, const uint8_t *bytes,
+                       size_t size);
+
+/* The characters at an address in the target, up to a NUL. */
+void writer_add_string_at(struct writer *writer, const struct encoding *encoding, uint64_t address);
+
+/* An array of `count` characters, at `offset` bytes of what is in `storage`. */
+void writer_add_char_array(struct writer *writer, const struct encoding *encoding,
+                           const struct storage *storage, uint64_t offset, uint64_t count);
 
 /* "65 'A'". */
-void writer_add_char(struct writer *writer, uint64_t value, bool is_signed);
+void writer_add_char(struct writer *writer, const struct encoding *encoding, uint64_t value,
+                     bool is_signed);
+
+/* --- Numbers and pointers. --- */
 
 /* A float, double or (16 bytes) long double, with the fewest digits that give it again. */
 void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size);
@@ -68,14 +88,16 @@ void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size);
 /* " <name+4>" of an address that has a symbol. */
 void writer_add_symbol(struct writer *writer, uint64_t address);
 
+/* An address, its symbol, and the string there if it is one of characters (NULL: it is none). */
+void writer_add_address(struct writer *writer, const struct encoding *encoding, uint64_t address);
+
 /* A number of a base type or enumeration, extended to 64 bits according to its type. */
 void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value);
 
 /*
- * A value without parts: base types, enumerations, pointers. `type` is stripped. False: the type is
- * none of these.
+ * A value without parts: base types, enumerations, pointers. False: the type is none of these.
  */
-bool writer_add_scalar(struct writer *writer, Dwarf_Die *type, const struct storage *storage,
-                       uint64_t offset);
+bool writer_add_scalar(struct writer *writer, const Dwarf_Die *declared,
+                       const struct storage *storage, uint64_t offset);
 
 #endif

@@ -12,8 +12,7 @@
 #define DIMENSIONS_MAX 16
 /* Members of one structure that are looked at: more than any compiler makes. */
 #define MEMBERS_MAX 2000
-/* Equal elements beyond this are counted instead; and so many are compared at most. */
-#define REPEATS_SHOWN 10
+/* Equal elements that are compared at most. */
 #define REPEATS_COUNTED 10000
 /* Values looked at for one variable: arrays of arrays of equal elements are long work. */
 #define WORK_MAX 50000
@@ -28,6 +27,28 @@ struct part {
 
 static void add_value(struct writer *writer, const Dwarf_Die *type, struct part part,
                       unsigned depth);
+
+/* --- Places and attributes. --- */
+
+/* The runtime address of a part that is in memory as a whole. */
+static bool address_of(struct part part, uint64_t *ret)
+{
+    const struct piece *piece = &part.storage->pieces[0];
+    if (piece->place != PLACE_MEMORY || piece->size != SIZE_MAX)
+        return false;
+    *ret = piece->address + part.offset;
+    return true;
+}
+
+static bool number_of(Dwarf_Die *die, unsigned name, uint64_t *ret)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Word number;
+    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &number) != 0)
+        return false;
+    *ret = number;
+    return true;
+}
 
 /* --- Arrays. --- */
 
@@ -177,29 +198,6 @@ static void add_element(struct writer *writer, const struct elements *elements, 
         add_value(writer, &array->element, part, dimension->depth + 1);
 }
 
-static bool is_string(const struct array *array, size_t dimension)
-{
-    Dwarf_Die element;
-    return dimension + 1 == array->dimensions && type_strip(&array->element, &element) &&
-           type_is_char(&element);
-}
-
-void writer_add_char_array(struct writer *writer, const struct storage *storage, uint64_t offset,
-                           uint64_t count)
-{
-    uint8_t bytes[ELEMENTS_MAX];
-    size_t size = count < sizeof(bytes) ? (size_t)count : sizeof(bytes);
-    enum place place = storage_read(writer->frame, storage, offset, bytes, size);
-    if (place != PLACE_BYTES) {
-        writer_add_problem(writer, place);
-        return;
-    }
-    bool cut = size < count;
-    while (!cut && size && !bytes[size - 1])
-        size--;
-    writer_add_string(writer, bytes, size, cut);
-}
-
 static void add_dimension(struct writer *writer, const struct array *array, size_t index,
                           struct part part, unsigned depth)
 {
@@ -210,44 +208,43 @@ static void add_dimension(struct writer *writer, const struct array *array, size
         .part = part,
         .depth = depth,
     };
-    if (is_string(array, index))
-        writer_add_char_array(writer, part.storage, part.offset, array->counts[index]);
+    struct encoding encoding;
+    if (index + 1 == array->dimensions && encoding_of_type(&array->element, &encoding))
+        writer_add_char_array(writer, &encoding, part.storage, part.offset, array->counts[index]);
     else if (!stride_of(array, index, &dimension.stride))
         writer_add_problem(writer, PLACE_UNKNOWN);
     else
         writer_add_elements(writer, &dimension.elements);
 }
 
+/* "int items[]" and "int items[0]" at the end of a structure: how many there are, no type knows. */
+static bool is_open(Dwarf_Die *type)
+{
+    Dwarf_Die die;
+    uint64_t count;
+    if (dwarf_child(type, &die) != 0 || dwarf_tag(&die) != DW_TAG_subrange_type)
+        return false;
+    return number_of(&die, DW_AT_count, &count)
+               ? !count
+               : !dwarf_hasattr(&die, DW_AT_count) && !dwarf_hasattr(&die, DW_AT_upper_bound);
+}
+
 static void add_array(struct writer *writer, Dwarf_Die *type, struct part part, unsigned depth)
 {
     struct array array;
-    if (describe_array(writer, type, 0, &array))
+    struct encoding encoding;
+    uint64_t address;
+    Dwarf_Die element;
+    if (is_open(type) && !writer->copied && address_of(part, &address) && type_of(type, &element))
+        writer_add_address(writer, encoding_of_type(&element, &encoding) ? &encoding : NULL,
+                           address);
+    else if (describe_array(writer, type, 0, &array))
         add_dimension(writer, &array, 0, part, depth);
     else
         writer_add(writer, "<of unknown length>");
 }
 
 /* --- Structures. --- */
-
-/* The runtime address of a part that is in memory as a whole. */
-static bool address_of(struct part part, uint64_t *ret)
-{
-    const struct piece *piece = &part.storage->pieces[0];
-    if (piece->place != PLACE_MEMORY || piece->size != SIZE_MAX)
-        return false;
-    *ret = piece->address + part.offset;
-    return true;
-}
-
-static bool number_of(Dwarf_Die *die, unsigned name, uint64_t *ret)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Word number;
-    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &number) != 0)
-        return false;
-    *ret = number;
-    return true;
-}
 
 /* Where a member is; `moved` has room for a storage of its own. False: unknown. */
 static bool find_member(struct writer *writer, Dwarf_Die *member, struct part part,
@@ -492,7 +489,7 @@ static void add_value(struct writer *writer, const Dwarf_Die *type, struct part 
         add_reference(writer, &die, part, depth);
         return;
     default:
-        if (!writer_add_scalar(writer, &die, part.storage, part.offset))
+        if (!writer_add_scalar(writer, type, part.storage, part.offset))
             writer_add_problem(writer, PLACE_UNKNOWN);
     }
 }

@@ -321,7 +321,8 @@ static struct error *compile(struct evaluation *evaluation)
                        loader_address(&evaluation->crepl->loader), &complaint, &evaluation->code);
     if (!error && complaint.failed)
         complain(evaluation, &complaint);
-    else if (!error && *complaint.text)
+    else if (!error && *complaint.text && complaint.line > 0)
+        /* Others are about what was put around the text: the value may be const. */
         message_note("warning: %s", complaint.text);
     return error;
 }
@@ -396,7 +397,8 @@ struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t add
                                 .symbols = crepl->symbols,
                                 .declarer = crepl->declarer,
                                 .type = type,
-                                .address = address};
+                                .address = address,
+                                .copied = true};
     return show_value(&shown, ret);
 }
 

@@ -56,7 +56,7 @@ static void add_base_bytes(struct writer *writer, const struct base *base, const
     if (base->is_signed)
         value = (uint64_t)((int64_t)(value << unused) >> unused);
     if (base->kind == CHARACTER)
-        writer_add_char(writer, value, base->is_signed);
+        writer_add_char(writer, &encoding_char, value, base->is_signed);
     else if (base->kind == TRUTH && value <= 1)
         writer_add(writer, value ? "true" : "false");
     else
@@ -126,13 +126,7 @@ static void add_pointer(struct showing *showing, const struct type_text *type, u
         writer_add_problem(&showing->writer, PLACE_UNREADABLE);
         return;
     }
-    writer_format(&showing->writer, "0x%" PRIx64, value);
-    if (value && is_char(type->target)) {
-        writer_add(&showing->writer, " ");
-        writer_add_string_at(&showing->writer, value);
-    } else if (value) {
-        writer_add_symbol(&showing->writer, value);
-    }
+    writer_add_address(&showing->writer, is_char(type->target) ? &encoding_char : NULL, value);
 }
 
 /* An array's elements, as writer_add_elements sees them. */
@@ -158,8 +152,11 @@ static void add_array(struct showing *showing, const struct type_text *type, uin
                                       .address = address};
     struct storage storage;
     storage_in_memory(&storage, address);
-    if (is_char(type->target))
-        writer_add_char_array(&showing->writer, &storage, 0, type->count);
+    if (!type->count)
+        writer_add_address(&showing->writer, is_char(type->target) ? &encoding_char : NULL,
+                           address);
+    else if (is_char(type->target))
+        writer_add_char_array(&showing->writer, &encoding_char, &storage, 0, type->count);
     else if (!size_of(showing->declarer, type->target, &elements.stride))
         writer_add_problem(&showing->writer, PLACE_UNKNOWN);
     else
@@ -184,11 +181,13 @@ static void add_typed(struct showing *showing, const struct type_text *type, uin
     }
 }
 
-/* Of pointers other than to characters the type says what is behind them. */
+/* Of pointers other than to plain characters the type says what is behind them. */
 static void add_top(struct showing *showing, const struct shown *shown,
                     const struct type_text *type)
 {
-    if (type->kind == TYPE_TEXT_POINTER && !is_char(type->target))
+    bool is_text = type->kind == TYPE_TEXT_POINTER && type->target->kind == TYPE_TEXT_BASE &&
+                   strcmp(type->target->name, "char") == 0;
+    if (type->kind == TYPE_TEXT_POINTER && !is_text)
         writer_format(&showing->writer, "(%s) ", shown->type);
     add_typed(showing, type, shown->address);
 }
@@ -207,6 +206,7 @@ struct error *show_value(const struct shown *shown, char **ret)
         showing.frame.thread = &showing.thread;
         value_begin(&showing.thread);
         writer_init(&showing.writer, &showing.frame, shown->symbols, VALUE_NESTED, *ret, TEXT_MAX);
+        showing.writer.copied = shown->copied;
         add_top(&showing, shown, type);
         writer_end(&showing.writer);
     }

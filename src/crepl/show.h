@@ -7,6 +7,7 @@
 #include "src/crepl/declare.h"
 #include "src/symbols.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct shown {
@@ -16,6 +17,7 @@ struct shown {
     struct declarer *declarer;
     const char *type; /* "struct client *" */
     uint64_t address; /* in the target */
+    bool copied;      /* the program has it elsewhere: what follows it there is not here */
 };
 
 /* The text, malloc'ed, without newline at its end; not yet safe for a terminal. */

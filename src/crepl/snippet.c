@@ -1,6 +1,7 @@
 #include "src/crepl/snippet.h"
 
 #include "injector/cleanup.h"
+#include "src/crepl/type_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +71,12 @@ static bool take_type(const struct complaint *complaint, char *type, size_t size
 
 bool snippet_is_array(const char *type)
 {
-    size_t length = strlen(type);
-    return length && type[length - 1] == ']' && !strchr(type, '(');
+    struct type_text *parsed;
+    if (!type_text_parse(type, NULL, &parsed))
+        return false;
+    bool is_array = parsed->kind == TYPE_TEXT_ARRAY;
+    type_text_destroy(parsed);
+    return is_array;
 }
 
 /* "int (int, char *)": what a function becomes when it is used is a pointer to it. */
@@ -202,8 +207,7 @@ static int write_expression(const char *declarations, const char *expression, co
     if (!snippet_is_array(type))
         return asprintf(ret, format, declarations, type, "", expression);
     CLEANUP_FREE char *pointer = NULL;
-    const char *dimension = strchr(type, '[');
-    if (asprintf(&pointer, "%.*s(*)%s", (int)(dimension - type), type, dimension) < 0) {
+    if (asprintf(&pointer, "__typeof__(%s) *", type) < 0) {
         pointer = NULL;
         return -1;
     }

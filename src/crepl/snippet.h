@@ -39,7 +39,7 @@ struct error *snippet_classify(const char *declarations, const char *text,
 struct error *snippet_source(const char *declarations, const char *text,
                              const struct snippet *snippet, char **ret) MUST_CHECK;
 
-/* True for a type that ends in a dimension: "char [16]", "int [2][3]". */
+/* True for the type of an array: "char [16]", "int [2][3]", "int (*[2])(int)". */
 bool snippet_is_array(const char *type);
 
 #endif

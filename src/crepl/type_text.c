@@ -167,7 +167,7 @@ bool type_text_parse(const char *text, struct declarer *declarer, struct type_te
         bool tagged = strncmp(base, "struct ", 7) == 0 || strncmp(base, "union ", 6) == 0 ||
                       strncmp(base, "enum ", 5) == 0;
         type->name = strdup(base);
-        type->has_die = tagged && declarer_find_type(declarer, base, &type->type);
+        type->has_die = tagged && declarer && declarer_find_type(declarer, base, &type->type);
         good =
             type->name && parse_declarator(&parsing, &type) && parsing.at == parsing.tokens.count;
     }

@@ -26,7 +26,8 @@ struct type_text {
     struct declared_type type;
 };
 
-/* False: it is no such text, or no memory. *ret is the caller's. */
+/* False: it is no such text, or no memory. *ret is the caller's. Without a declarer no type is one
+   of the target. */
 bool type_text_parse(const char *text, struct declarer *declarer, struct type_text **ret);
 
 /* With all targets; NULL is fine. */
