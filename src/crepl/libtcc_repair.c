@@ -21,6 +21,8 @@ struct stack_value {
 };
 
 extern struct stack_value *vtop;
+/* Outside of functions, and in typeof: then operands are not where they seem to be. */
+extern int nocode_wanted;
 void gv2(int first_class, int second_class);
 void __real_gen_opf(int operator);
 void __wrap_gen_opf(int operator);
@@ -28,7 +30,7 @@ void __wrap_gen_opf(int operator);
 void __wrap_gen_opf(int operator)
 {
     int type = vtop->type & BASIC_TYPE;
-    if (type == TYPE_FLOAT || type == TYPE_DOUBLE)
+    if (!nocode_wanted && (type == TYPE_FLOAT || type == TYPE_DOUBLE))
         gv2(CLASS_FLOAT, CLASS_FLOAT);
     __real_gen_opf(operator);
 }
