@@ -68,3 +68,53 @@ c() {
     run -2 "$ATTACH" --dump --read-only "$pid"
     assert_output --partial '--read-only is an option of the console'
 }
+
+@test "variables stay with values that have to be computed, of every kind" {
+    compiled
+    c 'int n = tick(3);' 'n' 'struct item *p = head->next;' 'p->id' 'number *q = &total, r = total + n;' '*q + r' \
+        'int two[2] = {tick(1), 7};' 'two' 'const struct pair h = {tick(1), 0.5};' 'h.whole' 'char *s = calls ? "yes" : "no";' 's' \
+        'int (*f)(int) = head->id ? tick : 0;' 'f(1)' $'int a = tick(1),\n    b = 2,\n    *c = &n;' 'a + b + *c' \
+        'char name[8] = "abc", first = name[0];' 'first' 'typedef struct { int x; } box;' 'box *o = (void *)head;' 'o->x' \
+        'static number *z = 0;' 'z == 0' 'for (int i = 0; i < 2; i++) tick(0);' 'int sum = tick(0); sum += 3;' 'calls'
+    assert_success
+    assert_line '$1 = 3'
+    assert_line '$2 = 2'
+    assert_line '$3 = 5'
+    assert_line '$4 = {4, 7}'
+    assert_line '$5 = 5'
+    assert_line --regexp '^\$6 = 0x[0-9a-f]+ "yes"$'
+    assert_line '$7 = 6'
+    assert_line '$8 = 12'
+    assert_line "\$9 = 97 'a'"
+    assert_line '$10 = 1'
+    assert_line '$11 = 1'
+    assert_line '$12 = 7'
+    c 'int open[] = {tick(1), 2};' 'int x = tick("a", 2);' 'int y = nosuch;' 'calls'
+    assert_failure 1
+    assert_line --partial 'open: say how many elements it has'
+    assert_line --partial 'nosuch'
+    assert_line '$1 = 7'
+}
+
+@test "floating operators take variables of the program and of the session on either side" {
+    compiled
+    c 'half.part' '1 + half.part' 'half.part + 1' '1 < half.part' 'half.part > 0.25' '3 / half.part' '1 - half.whole * half.part' \
+        'double r = 3;' '1 - r' '2ul * r' 'float f = 2;' 'half.part * f' '(1 + r) / (f - 1.5f)' '1 + wide' '$2 + $3'
+    assert_success
+    assert_equal "$(sed 's/^[^=]*= //' <<<"$output" | paste -sd ' ')" '0.5 1.5 1.5 0 1 6 -1 -2 6 1 8 2.25 3'
+}
+
+@test "what is defined anew takes the place of what was there, with another type too" {
+    compiled
+    c 'int x = 2, y = 3;' 'double x = 2.5;' 'x + y' 'long x(int n) { return n + y; }' 'x(1)' 'char *y = "y";' 'y' \
+        'struct point { int x; }; struct point origin = {1};' 'struct point { double u, v; };' 'sizeof(struct point)' \
+        'struct point *there = (void *)head;' 'double point = tick(1) + 0.5;' '1 + point' 'origin'
+    assert_failure 1
+    assert_line '$1 = 5.5'
+    assert_line '$2 = 4'
+    assert_line --regexp '^\$3 = 0x[0-9a-f]+ "y"$'
+    assert_line '$4 = 16'
+    assert_line '$5 = 2.5'
+    assert_line --partial 'origin'
+    refute_line --regexp '^\$6'
+}

@@ -244,13 +244,20 @@ static char *rewrite(const struct declaring *declaring)
     return NULL;
 }
 
+static bool is_type(void *context, const char *name, size_t length)
+{
+    const struct declaring *declaring = context;
+    const struct declare_input *input = declaring->input;
+    return (input->is_type && input->is_type(input->context, name, length)) ||
+           names_is_type(declaring->declarer->names, name, length);
+}
+
 static struct error *collect_roots(struct declaring *declaring)
 {
     const char *const texts[] = {declaring->input->prelude ? declaring->input->prelude : "",
                                  declaring->input->snippet};
     for (size_t i = 0; i < 2; i++) {
-        struct error *error =
-            tokens_read(&declaring->texts[i], texts[i], names_is_type, declaring->declarer->names);
+        struct error *error = tokens_read(&declaring->texts[i], texts[i], is_type, declaring);
         if (error)
             return error;
     }

@@ -7,14 +7,18 @@
 
 #include "injector/error.h"
 #include "src/crepl/compile.h"
+#include "src/crepl/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One function, variable declaration, or type. */
+/* One function, variable, or type. */
 struct definition {
     char *name;        /* the first one that it declares; NULL: it has none */
     char *declaration; /* C that says what it is, without its body or value */
+    bool is_type;      /* and nothing else */
+    bool is_tag;       /* of a type: `name` stands behind struct, union or enum */
+    bool stale;        /* private */
 };
 
 struct definitions {
@@ -32,14 +36,23 @@ void definitions_deinit(struct definitions *definitions);
  */
 char *definitions_make_global(const char *text);
 
-/* Takes note of definitions that were compiled; those of the same name before are forgotten. */
+/*
+ * Takes note of definitions that were compiled. Those of the same name before are forgotten, and
+ * with a type what was declared by it. `types` tells which names are types.
+ */
 struct error *definitions_add(struct definitions *definitions, const char *text,
+                              const struct type_names *types,
                               const struct compiled *code) MUST_CHECK;
 
-/* All declarations, in order, malloc'ed; "" when there are none. */
-struct error *definitions_declare(const struct definitions *definitions, char **ret) MUST_CHECK;
+/* All declarations that may stand before a text, in order, malloc'ed; what it defines anew is left
+   out. "" when there are none. */
+struct error *definitions_declare(struct definitions *definitions, const struct tokens *before,
+                                  char **ret) MUST_CHECK;
 
 /* True for a name (`length` bytes) that was defined. */
 bool definitions_has(const struct definitions *definitions, const char *name, size_t length);
+
+/* The same for a typedef. */
+bool definitions_has_type(const struct definitions *definitions, const char *name, size_t length);
 
 #endif

@@ -1,8 +1,6 @@
 #include "injector/cleanup.h"
-#include "src/crepl/crepl_private.h"
-#include "src/crepl/read_only.h"
+#include "src/crepl/evaluation_private.h"
 #include "src/crepl/show.h"
-#include "src/crepl/snippet.h"
 #include "src/crepl/tokens.h"
 #include "src/message.h"
 
@@ -10,24 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One text on its way: what is made of it, from the top to the bottom of this file. */
-struct evaluation {
-    struct crepl *crepl;
-    const char *text;
-    bool needs_value; /* anything but an expression with a value is not to run */
-    bool quiet;       /* no notes */
-    char *prelude;    /* the session's declarations that it may use */
-    struct declarations declarations;
-    char *context; /* the C before the snippet: declarations and prelude */
-    struct snippet snippet;
-    struct code_symbol *symbols; /* where everything is that it names */
-    size_t symbol_count;
-    struct compiled code;
-    uint64_t value; /* of an expression: where in the target; 0: it has none */
-    struct session_answer *answer;
-};
-
-static void evaluation_deinit(struct evaluation *evaluation)
+void evaluation_deinit(struct evaluation *evaluation)
 {
     compiled_deinit(&evaluation->code);
     free(evaluation->symbols);
@@ -35,7 +16,6 @@ static void evaluation_deinit(struct evaluation *evaluation)
     declarations_deinit(&evaluation->declarations);
     free(evaluation->prelude);
 }
-#define CLEANUP_EVALUATION __attribute__((cleanup(evaluation_deinit)))
 
 void answer_refuse(struct session_answer *answer, const char *format, ...)
 {
@@ -48,7 +28,7 @@ void answer_refuse(struct session_answer *answer, const char *format, ...)
     message_sanitize(raw, answer->text, sizeof(answer->text));
 }
 
-static bool is_refused(const struct evaluation *evaluation)
+bool evaluation_is_refused(const struct evaluation *evaluation)
 {
     return evaluation->answer->outcome != MANHOLE_DONE || evaluation->answer->ended ||
            evaluation->answer->left;
@@ -63,30 +43,54 @@ static bool is_known(void *context, const char *name, size_t length)
            results_find(&crepl->results, name, length);
 }
 
-/* Declares the results that the text names: "extern __typeof__(TYPE) $1;". */
-static struct error *write_prelude(struct evaluation *evaluation)
+static bool is_session_type(void *context, const char *name, size_t length)
+{
+    const struct crepl *crepl = context;
+    return definitions_has_type(&crepl->definitions, name, length);
+}
+
+static bool is_type(void *context, const char *name, size_t length)
+{
+    struct crepl *crepl = context;
+    return is_session_type(crepl, name, length) || names_is_type(crepl->names, name, length);
+}
+
+struct type_names evaluation_types(const struct evaluation *evaluation)
+{
+    return (struct type_names){is_type, evaluation->crepl};
+}
+
+/* Declares what the text names of the session, results as "extern __typeof__(TYPE) $1;". */
+static struct error *write_session(struct evaluation *evaluation, const struct tokens *tokens)
 {
     struct crepl *crepl = evaluation->crepl;
     CLEANUP_FREE char *definitions = NULL;
-    struct error *error = definitions_declare(&crepl->definitions, &definitions);
-    struct tokens tokens = {0};
-    if (!error)
-        error = tokens_read(&tokens, evaluation->text, NULL, NULL);
+    struct error *error = definitions_declare(&crepl->definitions, tokens, &definitions);
     if (error)
         return error;
     size_t size;
     FILE *out = open_memstream(&evaluation->prelude, &size);
     if (out)
         fputs(definitions, out);
-    for (size_t i = 0; out && i < tokens.count; i++) {
-        const char *name = evaluation->text + tokens.tokens[i].start;
-        int length = (int)tokens.tokens[i].length;
+    for (size_t i = 0; out && i < tokens->count; i++) {
+        const char *name = evaluation->text + tokens->tokens[i].start;
+        int length = (int)tokens->tokens[i].length;
         const struct result *result = results_find(&crepl->results, name, (size_t)length);
         if (result)
             fprintf(out, "extern __typeof__(%s) %.*s;\n", result->type, length, name);
     }
-    tokens_deinit(&tokens);
     return out && fclose(out) == 0 ? NULL : error_no_memory();
+}
+
+static struct error *write_prelude(struct evaluation *evaluation)
+{
+    struct tokens tokens;
+    struct error *error = tokens_read(&tokens, evaluation->text, is_type, evaluation->crepl);
+    if (error)
+        return error;
+    error = write_session(evaluation, &tokens);
+    tokens_deinit(&tokens);
+    return error;
 }
 
 /* Notes are said at once; what must not be compiled is the answer. */
@@ -96,7 +100,7 @@ static void report_problems(struct evaluation *evaluation)
     for (size_t i = 0; i < declarations->problem_count; i++) {
         const struct problem *problem = &declarations->problems[i];
         char clean[512];
-        if (problem->kind == PROBLEM_REFUSED && !is_refused(evaluation))
+        if (problem->kind == PROBLEM_REFUSED && !evaluation_is_refused(evaluation))
             answer_refuse(evaluation->answer, "%s", problem->text);
         else if (problem->kind == PROBLEM_NOTE && !evaluation->quiet)
             message_note("%s", message_sanitize(problem->text, clean, sizeof(clean)));
@@ -111,6 +115,7 @@ static struct error *declare(struct evaluation *evaluation)
     const struct declare_input input = {.snippet = evaluation->text,
                                         .prelude = evaluation->prelude,
                                         .is_known = is_known,
+                                        .is_type = is_session_type,
                                         .context = evaluation->crepl};
     error = declarer_declare(evaluation->crepl->declarer, &input, &evaluation->declarations);
     if (error)
@@ -173,44 +178,8 @@ static struct error *check_kind(struct evaluation *evaluation)
     const struct snippet *snippet = &evaluation->snippet;
     if (evaluation->needs_value && (snippet->kind != SNIPPET_EXPRESSION || !snippet->size))
         answer_refuse(evaluation->answer, "that is no expression with a value");
-    return NULL;
-}
-
-static void refuse_finding(struct evaluation *evaluation, const struct read_only_finding *finding)
-{
-    static const char reads[] = "this session only reads (--read-only)";
-    if (finding->length)
-        answer_refuse(evaluation->answer, "'%.*s' in column %zu: %s; %s", (int)finding->length,
-                      evaluation->text + finding->start, finding->start + 1, finding->why, reads);
-    else
-        answer_refuse(evaluation->answer, "%s; %s", finding->why, reads);
-}
-
-/* Which implementation an indirect function has, its resolver tells: it would be called. */
-static const struct binding *find_indirect(const struct declarations *declarations)
-{
-    for (size_t i = 0; i < declarations->binding_count; i++)
-        if (declarations->bindings[i].kind == BINDING_BY_NAME)
-            return &declarations->bindings[i];
-    return NULL;
-}
-
-/* What would write or call is refused, before anything runs. */
-static struct error *check_reading(struct evaluation *evaluation)
-{
-    struct read_only_finding finding;
-    if (!evaluation->crepl->session->read_only)
-        return NULL;
-    struct error *error = read_only_check(evaluation->text, evaluation->context, &finding);
-    if (error)
-        return error;
-    const struct binding *indirect = find_indirect(&evaluation->declarations);
-    if (!finding.why && evaluation->snippet.kind != SNIPPET_EXPRESSION)
-        finding = (struct read_only_finding){"only expressions are evaluated", 0, 0};
-    else if (!finding.why && indirect)
-        finding = (struct read_only_finding){"where it is only a call of its resolver tells", 0, 0};
-    if (finding.why)
-        refuse_finding(evaluation, &finding);
+    if (evaluation->needs_definitions && snippet->kind != SNIPPET_DEFINITIONS)
+        answer_refuse(evaluation->answer, "those are no definitions");
     return NULL;
 }
 
@@ -231,12 +200,13 @@ static struct error *link_names(struct evaluation *evaluation)
 {
     const struct declarations *declarations = &evaluation->declarations;
     struct error *error = NULL;
-    for (size_t i = 0; !error && !is_refused(evaluation) && i < declarations->binding_count; i++) {
+    for (size_t i = 0;
+         !error && !evaluation_is_refused(evaluation) && i < declarations->binding_count; i++) {
         const struct binding *binding = &declarations->bindings[i];
         uint64_t address = 0;
         error = linkage_find(&evaluation->crepl->linkage, &evaluation->crepl->loader,
                              evaluation->crepl->modules, binding, &address, evaluation->answer);
-        if (!error && !is_refused(evaluation))
+        if (!error && !evaluation_is_refused(evaluation))
             error = add_symbol(evaluation, binding->name, address);
     }
     return error;
@@ -290,7 +260,7 @@ static struct error *make_room(struct evaluation *evaluation)
     struct error *error =
         results_reserve(&evaluation->crepl->results, &evaluation->crepl->loader,
                         evaluation->snippet.size, &evaluation->value, evaluation->answer);
-    return error || is_refused(evaluation)
+    return error || evaluation_is_refused(evaluation)
                ? error
                : add_symbol(evaluation, SNIPPET_VALUE, evaluation->value);
 }
@@ -298,12 +268,19 @@ static struct error *make_room(struct evaluation *evaluation)
 static struct error *link_all(struct evaluation *evaluation)
 {
     struct error *error = link_names(evaluation);
-    if (!error && !is_refused(evaluation))
+    if (!error && !evaluation_is_refused(evaluation))
         error = link_session(evaluation);
-    return error || is_refused(evaluation) ? error : make_room(evaluation);
+    return error || evaluation_is_refused(evaluation) ? error : make_room(evaluation);
 }
 
 /* --- Code, and what becomes of it. --- */
+
+/* The first value of a constant is the one that it may be given. */
+static bool is_set_once(const struct evaluation *evaluation, const struct complaint *complaint)
+{
+    return evaluation->sets_values &&
+           strcmp(complaint->text, "assignment of read-only location") == 0;
+}
 
 static struct error *compile(struct evaluation *evaluation)
 {
@@ -321,7 +298,8 @@ static struct error *compile(struct evaluation *evaluation)
                        loader_address(&evaluation->crepl->loader), &complaint, &evaluation->code);
     if (!error && complaint.failed)
         complain(evaluation, &complaint);
-    else if (!error && *complaint.text && complaint.line > 0)
+    else if (!error && *complaint.text && complaint.line > 0 &&
+             !is_set_once(evaluation, &complaint))
         /* Others are about what was put around the text: the value may be const. */
         message_note("warning: %s", complaint.text);
     return error;
@@ -352,7 +330,7 @@ static struct error *execute(struct evaluation *evaluation)
     bool keep = stays && !evaluation->crepl->session->read_only;
     if (!error)
         error = loader_load(loader, &evaluation->code, keep, evaluation->answer);
-    if (error || is_refused(evaluation))
+    if (error || evaluation_is_refused(evaluation))
         return error;
     error =
         loader_execute(loader, compiled_find(&evaluation->code, SNIPPET_RUN), evaluation->answer);
@@ -369,10 +347,11 @@ static struct error *define(struct evaluation *evaluation)
 {
     struct error *error =
         loader_load(&evaluation->crepl->loader, &evaluation->code, true, evaluation->answer);
-    if (error || is_refused(evaluation))
+    if (error || evaluation_is_refused(evaluation))
         return error;
+    const struct type_names types = evaluation_types(evaluation);
     return definitions_add(&evaluation->crepl->definitions, evaluation->declarations.snippet,
-                           &evaluation->code);
+                           &types, &evaluation->code);
 }
 
 /* Of an array the code left the address. */
@@ -423,18 +402,21 @@ static struct error *run(struct evaluation *evaluation)
     if (evaluation->snippet.kind == SNIPPET_DEFINITIONS)
         return define(evaluation);
     struct error *error = execute(evaluation);
-    return error || is_refused(evaluation) || !evaluation->value ? error : check_value(evaluation);
+    return error || evaluation_is_refused(evaluation) || !evaluation->value
+               ? error
+               : check_value(evaluation);
 }
 
 /* From the text to what the code did. */
-static struct error *evaluate(struct evaluation *evaluation)
+struct error *evaluation_run(struct evaluation *evaluation)
 {
     static struct error *(*const steps[])(struct evaluation *) = {
-        declare, classify, check_kind, check_reading, link_all, compile, run};
+        declare,          classify, check_kind, evaluation_check_reading,
+        evaluation_split, link_all, compile,    run};
     *evaluation->answer = (struct session_answer){0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         struct error *error = steps[i](evaluation);
-        if (error || is_refused(evaluation))
+        if (error || evaluation_is_refused(evaluation) || evaluation->done)
             return error;
     }
     return NULL;
@@ -445,9 +427,10 @@ struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct evalu
     *ret = (struct evaluated){0};
     CLEANUP_EVALUATION struct evaluation evaluation = {
         .crepl = crepl, .text = text, .answer = &ret->answer};
-    struct error *error = evaluate(&evaluation);
-    return error || is_refused(&evaluation) || !evaluation.value ? error
-                                                                 : keep_value(&evaluation, ret);
+    struct error *error = evaluation_run(&evaluation);
+    return error || evaluation_is_refused(&evaluation) || !evaluation.value
+               ? error
+               : keep_value(&evaluation, ret);
 }
 
 void evaluated_deinit(struct evaluated *evaluated)
@@ -463,8 +446,8 @@ struct error *crepl_find_value(struct crepl *crepl, const char *text, struct exp
     CLEANUP_EVALUATION struct evaluation evaluation = {
         .crepl = crepl, .text = text, .needs_value = true, .answer = answer};
     *ret = (struct expression_value){0};
-    struct error *error = evaluate(&evaluation);
-    if (error || is_refused(&evaluation))
+    struct error *error = evaluation_run(&evaluation);
+    if (error || evaluation_is_refused(&evaluation))
         return error;
     ret->type = strdup(evaluation.snippet.type);
     ret->address = evaluation.value;
@@ -479,9 +462,9 @@ struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet,
     *answer = (struct session_answer){0};
     *ret = NULL;
     struct error *error = declare(&evaluation);
-    if (!error && !is_refused(&evaluation))
+    if (!error && !evaluation_is_refused(&evaluation))
         error = classify(&evaluation);
-    if (error || is_refused(&evaluation))
+    if (error || evaluation_is_refused(&evaluation))
         return error;
     if (evaluation.snippet.kind != SNIPPET_EXPRESSION) {
         answer_refuse(answer, "that is no expression");

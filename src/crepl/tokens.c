@@ -18,6 +18,17 @@ bool token_is(const struct tokens *tokens, const struct token *token, const char
            memcmp(tokens->text + token->start, text, token->length) == 0;
 }
 
+int token_depth_change(const struct tokens *tokens, const struct token *token)
+{
+    if (token_is(tokens, token, "{") || token_is(tokens, token, "(") ||
+        token_is(tokens, token, "["))
+        return 1;
+    if (token_is(tokens, token, "}") || token_is(tokens, token, ")") ||
+        token_is(tokens, token, "]"))
+        return -1;
+    return 0;
+}
+
 void tokens_deinit(struct tokens *tokens)
 {
     free(tokens->tokens);

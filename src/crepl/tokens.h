@@ -54,6 +54,12 @@ struct tokens {
     enum incomplete incomplete;
 };
 
+/* Tells which names are types, for tokens_read. */
+struct type_names {
+    bool (*is_type)(void *context, const char *name, size_t length);
+    void *context;
+};
+
 /*
  * `is_type` tells whether a name is a type of the program ("a * b" declares b only then); NULL:
  * none is. Comments and lines of the preprocessor are no tokens. A string or character that the
@@ -66,6 +72,9 @@ void tokens_deinit(struct tokens *tokens);
 
 /* True when the token is exactly this word or operator. */
 bool token_is(const struct tokens *tokens, const struct token *token, const char *text);
+
+/* 1 for what opens a bracket of any kind, -1 for what closes one, else 0. */
+int token_depth_change(const struct tokens *tokens, const struct token *token);
 
 /* A word that C keeps for itself; `length` bytes of `name`. */
 bool token_is_keyword(const char *name, size_t length);

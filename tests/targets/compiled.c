@@ -34,6 +34,8 @@ struct item *head = &(struct item){1, &last};
 volatile int calls, values[4] = {1, 2, 3, 4};
 volatile unsigned long first, second;
 number total = 1;
+struct pair half = {4, 0.5};
+long double wide = 1.25L;
 static __thread int of_thread = 5;
 volatile pid_t worker;
 

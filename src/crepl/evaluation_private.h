@@ -1,0 +1,46 @@
+/* What evaluation.c and its steps in files of their own share. Nobody else includes this. */
+#ifndef SRC_CREPL_EVALUATION_PRIVATE_H
+#define SRC_CREPL_EVALUATION_PRIVATE_H
+
+#include "src/crepl/crepl_private.h"
+#include "src/crepl/snippet.h"
+
+/* One text on its way: what is made of it, from the top to the bottom of evaluation.c. */
+struct evaluation {
+    struct crepl *crepl;
+    const char *text;
+    bool quiet;             /* no notes */
+    bool needs_value;       /* anything but an expression with a value is not to run */
+    bool needs_definitions; /* anything but definitions is not to run */
+    bool sets_values;       /* the first values of variables, no other statements */
+    bool done;              /* others have evaluated the parts of the text */
+    char *prelude;          /* the session's declarations that it may use */
+    struct declarations declarations;
+    char *context; /* the C before the snippet: declarations and prelude */
+    struct snippet snippet;
+    struct code_symbol *symbols; /* where everything is that it names */
+    size_t symbol_count;
+    struct compiled code;
+    uint64_t value; /* of an expression: where in the target; 0: it has none */
+    struct session_answer *answer;
+};
+
+void evaluation_deinit(struct evaluation *evaluation);
+#define CLEANUP_EVALUATION __attribute__((cleanup(evaluation_deinit)))
+
+/* All steps, until one answers. */
+struct error *evaluation_run(struct evaluation *evaluation) MUST_CHECK;
+
+/* True when the answer says already why it does not go on. */
+bool evaluation_is_refused(const struct evaluation *evaluation);
+
+/* What are types, for the tokens of the text: in the program, or of the session. */
+struct type_names evaluation_types(const struct evaluation *evaluation);
+
+/* evaluation_reading.c: what would write or call is refused in a session that only reads. */
+struct error *evaluation_check_reading(struct evaluation *evaluation) MUST_CHECK;
+
+/* evaluation_parts.c: variables whose values have to be computed are defined, then set. */
+struct error *evaluation_split(struct evaluation *evaluation) MUST_CHECK;
+
+#endif
