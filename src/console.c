@@ -314,6 +314,18 @@ static bool is_word(const char *line, const char *word)
     return strncmp(line, word, length) == 0 && line[length + strspn(line + length, " \t")] == '\0';
 }
 
+static void show_failure(struct console *console, const char *text,
+                         const struct evaluated *evaluated)
+{
+    const char *reason = answer_reason(&evaluated->answer);
+    if (!*reason)
+        return;
+    char where[ANSWER_WHERE_BYTES];
+    fprintf(console->out, "%s%s\n", answer_where(&evaluated->place, 1, strchr(text, '\n'), where),
+            reason);
+    answer_show_place(console->out, text, &evaluated->place);
+}
+
 /* Runs one line; returns true when the console is over. */
 static bool run_line(struct console *console, const char *line, int *status)
 {
@@ -339,8 +351,7 @@ static bool run_line(struct console *console, const char *line, int *status)
     answer_show_value(console->session->out, &evaluated);
     if (answer->outcome == MANHOLE_DONE && is_word(line, "help"))
         print_keys(console);
-    if (*answer_reason(answer))
-        fprintf(console->out, "%s\n", answer_reason(answer));
+    show_failure(console, line, &evaluated);
     return false;
 }
 

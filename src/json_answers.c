@@ -95,6 +95,16 @@ static void put_answer(json_object *object, const struct session_answer *answer,
     json_put(object, "signal", signal_text(answer));
 }
 
+/* Columns are characters, from 1. */
+static void put_place(json_object *object, const char *input, const struct text_place *place)
+{
+    int column = 1;
+    for (size_t i = place->start; place->length && i-- > 0 && input[i] != '\n';)
+        column += ((unsigned char)input[i] & 0xc0) != 0x80;
+    json_put(object, "line", place->line ? json_object_new_int(place->line) : NULL);
+    json_put(object, "column", place->length ? json_object_new_int(column) : NULL);
+}
+
 static void put_value(json_object *object, const struct evaluated *evaluated)
 {
     bool has_value = evaluated->value != NULL;
@@ -129,6 +139,7 @@ void json_answers_write(struct json_answers *answers, const char *input,
     CLEANUP_JSON json_object *object = json_object_new_object();
     json_put(object, "input", input ? json_bytes(input, strlen(input)) : NULL);
     put_answer(object, &evaluated->answer, failure);
+    put_place(object, input, &evaluated->place);
     put_value(object, evaluated);
     put_output(object, answers);
     write_document(object);

@@ -22,17 +22,23 @@ struct script_state {
     struct evaluator *evaluator;
     struct json_answers *json; /* NULL: text */
     char *pending;             /* C that goes on in the next line; or NULL */
+    int line;                  /* of the script, from 1 */
+    int first;                 /* that in which began what is run */
+    bool is_numbered;          /* the script has several lines */
     int status;
     bool over; /* the session ended: nothing more can run */
 };
 
-static void report(const char *line, const struct session_answer *answer)
+/* Lines are those of the script. */
+static void report(const struct script_state *state, const char *text,
+                   const struct evaluated *evaluated)
 {
-    char clean[256];
-    size_t length = strcspn(line, " \t");
-    char word[200];
-    snprintf(word, sizeof(word), "%.*s", (int)length, line);
-    message_note("%s: %s", message_sanitize(word, clean, sizeof(clean)), answer_reason(answer));
+    char word[200], clean[256], where[ANSWER_WHERE_BYTES];
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, " \t\n"), text);
+    message_note("%s: %s%s", message_sanitize(word, clean, sizeof(clean)),
+                 answer_where(&evaluated->place, state->first, state->is_numbered, where),
+                 answer_reason(&evaluated->answer));
+    answer_show_place(stderr, text, &evaluated->place);
 }
 
 static void fail(struct script_state *state, int status)
@@ -65,7 +71,7 @@ static void run_whole(struct script_state *state, const char *line)
         return;
     }
     if (failed && !state->json)
-        report(line, &evaluated.answer);
+        report(state, line, &evaluated);
     if (failed)
         fail(state, ERROR_PARTIAL);
 }
@@ -74,6 +80,9 @@ static void run_whole(struct script_state *state, const char *line)
    it is, so that the compiler says what is missing. */
 static void run_line(struct script_state *state, const char *line)
 {
+    state->line++;
+    if (!state->pending)
+        state->first = state->line;
     line += state->pending ? 0 : strspn(line, " \t");
     if (!state->pending && (!*line || *line == '#'))
         return;
@@ -172,6 +181,7 @@ static struct error *await_input(struct script_state *state, struct lines *lines
 static void run_lines(struct script_state *state, int fd)
 {
     struct lines lines = {.fd = fd};
+    state->is_numbered = true;
     while (!state->over) {
         char *line = lines.data ? next_buffered(&lines) : NULL;
         if (line) {
@@ -198,10 +208,10 @@ static void run_text(struct script_state *state, const char *text)
         fail(state, message_error(error_no_memory()));
         return;
     }
-    char *position = NULL;
-    for (char *line = strtok_r(copy, "\n", &position); line && !state->over;
-         line = strtok_r(NULL, "\n", &position))
-        run_line(state, line);
+    state->is_numbered = strchr(text, '\n');
+    char *rest = copy;
+    while (rest && !state->over)
+        run_line(state, strsep(&rest, "\n"));
     run_pending(state);
 }
 
@@ -235,6 +245,7 @@ struct error *script_check(const struct options *options)
 
 static void run_script(struct script_state *state, const struct script *script)
 {
+    state->line = 0;
     if (!script->is_file) {
         run_text(state, script->text);
         return;

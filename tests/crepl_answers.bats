@@ -84,3 +84,54 @@ SCRIPT
     run timeout 120 "$ATTACH" "${evals[@]}" "$pid"
     assert_equal "$status" "$status_of_json"
 }
+
+@test "what does not compile has a caret under it, and none where the place is not certain" {
+    evaluated
+    evals 'limit + nosuch + 1' "head->$(printf '%0100d' 0 | tr 0 x)" 'head->nmae' $'int a = 1;\tint b c;' \
+        $'"\xc3\xa9" + nosuch' 'limit[0]' 'twice(1) + twice()' $'int x = \001nosuch;'
+    run --separate-stderr timeout 120 "$ATTACH" "${evals[@]}" "$pid"
+    assert_failure 1
+    assert_equal "$output" ""
+    local long
+    long=$(printf '%0100d' 0 | tr 0 x)
+    assert_equal "$stderr" "manhole-attach: limit: nosuch is not known
+  limit + nosuch + 1
+          ^~~~~~
+manhole-attach: head->$long: field not found: $long
+  head->${long:0:94}
+        ^$(printf '%094d' 0 | tr 0 '~')
+manhole-attach: head->nmae: field not found: nmae
+  head->nmae
+        ^~~~
+manhole-attach: int: ';' expected (got \"c\")
+  int a = 1; int b c;
+                   ^
+manhole-attach: \"é\": nosuch is not known
+  \"é\" + nosuch
+manhole-attach: limit[0]: pointer expected
+manhole-attach: twice(1): too few arguments to function
+manhole-attach: int: nosuch is not known
+  int x = ?nosuch;
+           ^~~~~~"
+}
+
+@test "the line of a mistake is that of the script, the document has it within its text" {
+    evaluated
+    printf '%s\n' limit '' 'int f(int x)' '{' $'\treturn x +' $'\t\thead->nmae;' '}' 'struct item x =' \
+        '  { .nmae = 1,' ' 2};' 'twice(' ' [1]);' '' '' 'for (;;) {' >"$BATS_TEST_TMPDIR/script"
+    run --separate-stderr timeout 120 "$ATTACH" --file "$BATS_TEST_TMPDIR/script" "$pid"
+    assert_failure 1
+    assert_equal "$output" '$1 = 10'
+    assert_equal "$stderr" "manhole-attach: int: line 6: field not found: nmae
+    head->nmae;
+          ^~~~
+manhole-attach: struct: near line 9: field expected
+    { .nmae = 1,
+manhole-attach: twice(: near line 12: identifier expected
+   [1]);
+manhole-attach: for: line 15: '{' is not closed
+  for (;;) {
+           ^"
+    run --separate-stderr timeout 120 "$ATTACH" --format json --file "$BATS_TEST_TMPDIR/script" "$pid"
+    assert_equal "$(jq -cas 'map([.line, .column])' <<<"$output")" '[[null,null],[4,9],[2,null],[2,null],[1,10]]'
+}

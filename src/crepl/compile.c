@@ -11,6 +11,8 @@
 
 /* The name of the user's own text, by #line. */
 #define USER_FILE "input"
+/* And of what we have put behind it. */
+#define BEHIND_FILE "manhole"
 
 static const char runtime[] = {
 #include "crepl_runtime.inc"
@@ -42,6 +44,7 @@ static void take_message(void *context, const char *message)
         return;
     complaint->failed = failed;
     complaint->line = 0;
+    complaint->at_end = strncmp(message, BEHIND_FILE ":", strlen(BEHIND_FILE ":")) == 0;
     const char *user = strstr(message, USER_FILE ":");
     if (user && user < text)
         complaint->line = atoi(user + strlen(USER_FILE ":"));

@@ -21,7 +21,8 @@ struct code_symbol {
 /* What the compiler says: the first error, in the lines of the user's own text where it has any. */
 struct complaint {
     char text[512];
-    int line;    /* of the text after `#line 1 "input"`; 0: of what we have put before it */
+    int line;    /* of the text after `#line 1 "input"`; 0: of what we have put around it */
+    bool at_end; /* in what we have put behind it: the text was read to its end */
     bool failed; /* an error: there is no code; else a warning, or nothing */
 };
 

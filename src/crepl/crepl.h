@@ -13,11 +13,19 @@
 
 struct crepl;
 
+/* Where in a text something is. */
+struct text_place {
+    int line;             /* from 1; 0: not known */
+    size_t start, length; /* bytes, from the start of the text; length 0: known is only the line, as
+                             the compiler has it: it may be the one after the mistake */
+};
+
 /* What one text gave. */
 struct evaluated {
     struct session_answer answer;
-    size_t number; /* of an expression with a value: the N of its $N */
-    char *type;    /* as the compiler writes it: "struct client *"; malloc'ed; NULL: no value */
+    struct text_place place; /* of what does not compile */
+    size_t number;           /* of an expression with a value: the N of its $N */
+    char *type;  /* as the compiler writes it: "struct client *"; malloc'ed; NULL: no value */
     char *value; /* its text, malloc'ed, without newline at its end; not yet safe for a terminal */
 };
 void evaluated_deinit(struct evaluated *evaluated);

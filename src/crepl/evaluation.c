@@ -1,4 +1,5 @@
 #include "injector/cleanup.h"
+#include "src/crepl/complain.h"
 #include "src/crepl/evaluation_private.h"
 #include "src/crepl/show.h"
 #include "src/crepl/tokens.h"
@@ -101,7 +102,7 @@ static void report_problems(struct evaluation *evaluation)
         const struct problem *problem = &declarations->problems[i];
         char clean[512];
         if (problem->kind == PROBLEM_REFUSED && !evaluation_is_refused(evaluation))
-            answer_refuse(evaluation->answer, "%s", problem->text);
+            complain_problem(evaluation->text, problem, evaluation->answer, &evaluation->place);
         else if (problem->kind == PROBLEM_NOTE && !evaluation->quiet)
             message_note("%s", message_sanitize(problem->text, clean, sizeof(clean)));
     }
@@ -131,45 +132,13 @@ static struct error *declare(struct evaluation *evaluation)
 
 /* --- What it is. --- */
 
-/* The start of a line of the text, counted from 1. */
-static const char *line_of(const char *text, int number, int *length)
-{
-    while (--number > 0 && strchr(text, '\n'))
-        text = strchr(text, '\n') + 1;
-    *length = (int)strcspn(text, "\n");
-    return text;
-}
-
-/* For a name that exists nowhere the compiler only knows that it is not declared. */
-static const char *unknown_name(const struct evaluation *evaluation)
-{
-    const struct declarations *declarations = &evaluation->declarations;
-    for (size_t i = 0; i < declarations->problem_count; i++)
-        if (declarations->problems[i].kind == PROBLEM_UNKNOWN)
-            return declarations->problems[i].text;
-    return NULL;
-}
-
-static void complain(struct evaluation *evaluation, const struct complaint *complaint)
-{
-    const char *unknown = unknown_name(evaluation);
-    int length;
-    const char *line = line_of(evaluation->text, complaint->line, &length);
-    if (unknown)
-        answer_refuse(evaluation->answer, "%s", unknown);
-    else if (complaint->line > 0 && strchr(evaluation->text, '\n'))
-        answer_refuse(evaluation->answer, "line %d: %s: %.*s", complaint->line, complaint->text,
-                      length, line);
-    else
-        answer_refuse(evaluation->answer, "%s", complaint->text);
-}
-
 static struct error *classify(struct evaluation *evaluation)
 {
     struct error *error = snippet_classify(evaluation->context, evaluation->declarations.snippet,
                                            &evaluation->snippet);
     if (!error && evaluation->snippet.kind == SNIPPET_WRONG)
-        complain(evaluation, &evaluation->snippet.complaint);
+        complain_compiler(evaluation->text, &evaluation->declarations,
+                          &evaluation->snippet.complaint, evaluation->answer, &evaluation->place);
     return error;
 }
 
@@ -297,7 +266,8 @@ static struct error *compile(struct evaluation *evaluation)
             compile_at(source, evaluation->symbols, evaluation->symbol_count,
                        loader_address(&evaluation->crepl->loader), &complaint, &evaluation->code);
     if (!error && complaint.failed)
-        complain(evaluation, &complaint);
+        complain_compiler(evaluation->text, &evaluation->declarations, &complaint,
+                          evaluation->answer, &evaluation->place);
     else if (!error && *complaint.text && complaint.line > 0 &&
              !is_set_once(evaluation, &complaint))
         /* Others are about what was put around the text: the value may be const. */
@@ -428,6 +398,7 @@ struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct evalu
     CLEANUP_EVALUATION struct evaluation evaluation = {
         .crepl = crepl, .text = text, .answer = &ret->answer};
     struct error *error = evaluation_run(&evaluation);
+    ret->place = evaluation.place;
     return error || evaluation_is_refused(&evaluation) || !evaluation.value
                ? error
                : keep_value(&evaluation, ret);

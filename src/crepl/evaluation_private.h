@@ -23,6 +23,7 @@ struct evaluation {
     struct compiled code;
     uint64_t value; /* of an expression: where in the target; 0: it has none */
     struct session_answer *answer;
+    struct text_place place; /* of what is wrong in the text */
 };
 
 void evaluation_deinit(struct evaluation *evaluation);

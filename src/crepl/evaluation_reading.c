@@ -1,10 +1,13 @@
 /* The step that keeps a session from anything but reading. */
+#include "src/crepl/complain.h"
 #include "src/crepl/evaluation_private.h"
 #include "src/crepl/read_only.h"
 
 static void refuse_finding(struct evaluation *evaluation, const struct read_only_finding *finding)
 {
     static const char reads[] = "this session only reads (--read-only)";
+    if (finding->length)
+        text_place_set(evaluation->text, finding->start, finding->length, &evaluation->place);
     if (finding->length)
         answer_refuse(evaluation->answer, "'%.*s' in column %zu: %s; %s", (int)finding->length,
                       evaluation->text + finding->start, finding->start + 1, finding->why, reads);

@@ -160,10 +160,12 @@ static struct error *try_expression(const char *declarations, const char *text,
     return find_size(declarations, expression, snippet);
 }
 
-/* How far the compiler came says which reading was meant. */
+/* How far the compiler came says which reading was meant. "limit[0]" it takes for an int too. */
 static void keep_better(struct complaint *best, const struct complaint *other)
 {
-    if (other->line > best->line)
+    if (strstr(other->text, "redefinition of"))
+        return;
+    if (!best->at_end && (other->at_end || other->line > best->line))
         *best = *other;
 }
 
