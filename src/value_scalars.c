@@ -180,6 +180,13 @@ static void add_wide_char(struct writer *writer, Dwarf_Die *type, uint64_t value
 
 void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value)
 {
+    uint64_t size;
+    if (writer_has_format(writer) && type_byte_size(type, &size) && size <= sizeof(value)) {
+        const struct formatted formatted = {
+            .bytes = (const uint8_t *)&value, .size = size, .is_signed = type_is_signed(type)};
+        writer_add_formatted(writer, &formatted);
+        return;
+    }
     if (dwarf_tag(type) == DW_TAG_enumeration_type) {
         add_enumeration(writer, type, value);
         return;
@@ -221,7 +228,7 @@ static const struct float_format formats[] = {
     {sizeof(long double), LDBL_DIG, LDBL_DECIMAL_DIG, LDBL_MANT_DIG},
 };
 
-static long double read_float(const uint8_t *bytes, size_t size)
+long double float_value(const uint8_t *bytes, size_t size)
 {
     float f;
     double d;
@@ -285,7 +292,7 @@ void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size)
     const struct float_format *format = formats;
     while (format->size < size && format->size < sizeof(long double))
         format++;
-    long double value = read_float(bytes, format->size);
+    long double value = float_value(bytes, format->size);
     if (isnan(value))
         add_nan(writer, format, bytes, signbit(value));
     else
@@ -304,7 +311,7 @@ static void add_float(struct writer *writer, Dwarf_Die *type, const uint8_t *byt
         add_bytes(writer, bytes, size);
 }
 
-static void add_wide_integer(struct writer *writer, const uint8_t *bytes, bool is_signed)
+void writer_add_wide_integer(struct writer *writer, const uint8_t *bytes, bool is_signed)
 {
     unsigned __int128 value;
     char digits[48];
@@ -345,7 +352,7 @@ static void add_base(struct writer *writer, Dwarf_Die *type, const uint8_t *byte
     } else if (size <= sizeof(uint64_t) && type_is_integer(type)) {
         writer_add_number(writer, type, to_number(type, bytes, size));
     } else if (size == 2 * sizeof(uint64_t) && type_is_integer(type)) {
-        add_wide_integer(writer, bytes, type_is_signed(type));
+        writer_add_wide_integer(writer, bytes, type_is_signed(type));
     } else {
         add_bytes(writer, bytes, size);
     }
@@ -385,6 +392,29 @@ static void add_pointer(struct writer *writer, Dwarf_Die *type, uint64_t address
     writer_add_address(writer, is_text ? &encoding : NULL, address);
 }
 
+/* False: no format says how. */
+static bool add_formatted(struct writer *writer, Dwarf_Die *type, const uint8_t *bytes, size_t size)
+{
+    struct formatted formatted = {.bytes = bytes,
+                                  .size = size,
+                                  .is_signed = type_is_signed(type),
+                                  .is_float = encoding_of(type) == DW_ATE_float};
+    if (!writer_has_format(writer) || size > sizeof(long double))
+        return false;
+    if (encoding_of(type) != DW_ATE_complex_float) {
+        writer_add_formatted(writer, &formatted);
+        return true;
+    }
+    formatted.size = size / 2;
+    formatted.is_float = true;
+    writer_add_formatted(writer, &formatted);
+    writer_add(writer, " + ");
+    formatted.bytes += size / 2;
+    writer_add_formatted(writer, &formatted);
+    writer_add(writer, "i");
+    return true;
+}
+
 /* Of wide characters only the typedef says that they are some. */
 static void add_base_or_wide(struct writer *writer, const Dwarf_Die *declared, Dwarf_Die *type,
                              const uint8_t *bytes, size_t size)
@@ -419,6 +449,8 @@ bool writer_add_scalar(struct writer *writer, const Dwarf_Die *declared,
     enum place place = storage_read(writer->frame, storage, offset, bytes, size);
     if (place != PLACE_BYTES)
         writer_add_problem(writer, place);
+    else if (add_formatted(writer, type, bytes, size))
+        return true;
     else if (pointer)
         add_pointer(writer, type, to_number(type, bytes, size));
     else if (tag == DW_TAG_base_type)

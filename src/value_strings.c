@@ -198,7 +198,8 @@ static bool is_end(struct writer *writer, const struct encoding *encoding, uint6
            find_end(bytes, encoding->width, encoding->width) == 0;
 }
 
-void writer_add_string_at(struct writer *writer, const struct encoding *encoding, uint64_t address)
+uint64_t writer_add_string_at(struct writer *writer, const struct encoding *encoding,
+                              uint64_t address)
 {
     uint8_t bytes[ELEMENTS_MAX * WIDTH_MAX];
     size_t size = 0, most = ELEMENTS_MAX * encoding->width, end = 0;
@@ -214,11 +215,13 @@ void writer_add_string_at(struct writer *writer, const struct encoding *encoding
     }
     if (!size) {
         writer_add_problem(writer, PLACE_UNREADABLE);
-        return;
+        return 0;
     }
     writer_add_string(writer, encoding, bytes, end);
-    if (end == size && !is_end(writer, encoding, address + size))
-        writer_add(writer, "...");
+    if (end < size || is_end(writer, encoding, address + size))
+        return end + encoding->width;
+    writer_add(writer, "...");
+    return size;
 }
 
 void writer_add_char_array(struct writer *writer, const struct encoding *encoding,

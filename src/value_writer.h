@@ -20,6 +20,7 @@ struct writer {
     size_t size, used;
     bool full;        /* the text is cut */
     bool nested;      /* VALUE_NESTED */
+    char format;      /* the letter of a format (value_formats.c); 0: by the type */
     bool copied;      /* what follows a structure in the program does not follow it here */
     unsigned indent;  /* of the line that is being written, in levels */
     size_t work_left; /* values within this one that may still be looked at */
@@ -69,8 +70,10 @@ bool encoding_of_type(const Dwarf_Die *type, struct encoding *ret);
 void writer_add_string(struct writer *writer, const struct encoding *encoding, const uint8_t *bytes,
                        size_t size);
 
-/* The characters at an address in the target, up to a NUL. */
-void writer_add_string_at(struct writer *writer, const struct encoding *encoding, uint64_t address);
+/* The characters at an address in the target, up to a NUL. Returns the bytes that are shown, with
+   the NUL; 0: they cannot be read. */
+uint64_t writer_add_string_at(struct writer *writer, const struct encoding *encoding,
+                              uint64_t address);
 
 /* An array of `count` characters, at `offset` bytes of what is in `storage`. */
 void writer_add_char_array(struct writer *writer, const struct encoding *encoding,
@@ -85,6 +88,12 @@ void writer_add_char(struct writer *writer, const struct encoding *encoding, uin
 /* A float, double or (16 bytes) long double, with the fewest digits that give it again. */
 void writer_add_float(struct writer *writer, const uint8_t *bytes, size_t size);
 
+/* What the bytes of a float, double or long double are. */
+long double float_value(const uint8_t *bytes, size_t size);
+
+/* 16 bytes. */
+void writer_add_wide_integer(struct writer *writer, const uint8_t *bytes, bool is_signed);
+
 /* " <name+4>" of an address that has a symbol. */
 void writer_add_symbol(struct writer *writer, uint64_t address);
 
@@ -93,6 +102,26 @@ void writer_add_address(struct writer *writer, const struct encoding *encoding, 
 
 /* A number of a base type or enumeration, extended to 64 bits according to its type. */
 void writer_add_number(struct writer *writer, Dwarf_Die *type, uint64_t value);
+
+/* --- By a format (value_formats.c). --- */
+
+/* The letters there are. */
+#define FORMAT_LETTERS "xduotacfsz"
+
+/* A format that says how numbers are written: any but that of strings, which is how they are
+ * anyway. */
+bool writer_has_format(const struct writer *writer);
+
+/* A number of at most 16 bytes, little endian. */
+struct formatted {
+    const uint8_t *bytes;
+    size_t size;
+    bool is_signed, is_float;
+    bool is_padded; /* hexadecimal and binary: with the zeroes in front */
+};
+void writer_add_formatted(struct writer *writer, const struct formatted *formatted);
+
+/* --- All that has no parts. --- */
 
 /*
  * A value without parts: base types, enumerations, pointers. False: the type is none of these.

@@ -209,7 +209,8 @@ static void add_dimension(struct writer *writer, const struct array *array, size
         .depth = depth,
     };
     struct encoding encoding;
-    if (index + 1 == array->dimensions && encoding_of_type(&array->element, &encoding))
+    if (!writer_has_format(writer) && index + 1 == array->dimensions &&
+        encoding_of_type(&array->element, &encoding))
         writer_add_char_array(writer, &encoding, part.storage, part.offset, array->counts[index]);
     else if (!stride_of(array, index, &dimension.stride))
         writer_add_problem(writer, PLACE_UNKNOWN);

@@ -16,7 +16,7 @@ all_types() {
 
 # ours EXPRESSIONS FILE: what one session of ours says of all of them.
 ours() {
-    sed -E '/^(#|$)/d; s/ (=>|!!) .*//' "$1" >"$BATS_TEST_TMPDIR/script"
+    sed -E '/^(#|$)/d; s/ (=>|!!) .*//; s|^/(.) |.p/\1 |' "$1" >"$BATS_TEST_TMPDIR/script"
     timeout 300 "$ATTACH" --file "$BATS_TEST_TMPDIR/script" "$pid" >"$2" 2>"$2.errors"
 }
 
@@ -45,4 +45,75 @@ ask_gdb() {
         run -1 "$JUDGES/compare_expressions" "$JUDGES/expressions" "$ours.changed" "$judgement"
         assert_output --partial 'ours'
     done
+}
+
+# The commands are the same but for our dot.
+examinations=('x/4xw &answer' 'x/16xb text' 'x/5dw row' 'x/3uh row' 'x' 'x/2' 'x/2xg &point' 'x/4tb text' 'x/2tw row' 'x/3ow row'
+    'x/3cb text' 'x/c text' 'x/3a functions' 'x/2fg halves' 'x/s text' 'x/2s lines' 'x/3s text' 'x/s letters' 'x/s' 'x/4zh row'
+    'x/10dw same' 'x/0x row' 'x/w text+4' 'x/12db bytes' 'x/xg to_point' 'x/2wx to_array' 'x/xw twice' 'x/ug &least_long')
+
+@test "memory is shown as gdb shows it, and what cannot be read is said" {
+    local commands=() codes=() examination
+    all_types
+    for examination in "${examinations[@]}"; do
+        commands+=(-ex "$examination")
+        codes+=(--eval ".$examination")
+    done
+    LC_ALL=C.UTF-8 timeout 100 gdb --batch -nx -iex 'set debuginfod enabled off' -iex 'set width 0' -p "$pid" "${commands[@]}" \
+        </dev/null 2>/dev/null | grep -P '^0x[0-9a-f]+( <[^>]*>)?:\t' >"$BATS_TEST_TMPDIR/judgement"
+    run -0 timeout 100 "$ATTACH" "${codes[@]}" "$pid"
+    assert [ "${#lines[@]}" -ge 35 ]
+    assert_equal "$output" "$(cat "$BATS_TEST_TMPDIR/judgement")"
+    run -1 timeout 100 "$ATTACH" --eval '.x' --eval '.x/2xb 0x10' --eval '.x/4xi row' --eval '.x point' --eval '.x third' \
+        --eval '.x/s (char *)0x10' "$pid"
+    assert_line --index 0 --partial 'nothing was examined before'
+    assert_line --index 1 --partial 'memory at 0x10 cannot be read'
+    assert_line --index 2 --partial "'4xi' is no format"
+    assert_line --index 3 --partial "'struct point' is no address"
+    assert_line --index 4 --partial "'double' is no address"
+    assert_line --index 5 --partial 'memory at 0x10 cannot be read'
+    assert_equal "${#lines[@]}" 6
+}
+
+@test "a format goes to the members and elements of a value, which is a result as others are" {
+    all_types
+    run -1 timeout 100 "$ATTACH" --eval '.p/x point' --eval '$1.y' --eval '.p nested.inner' --eval '.p/q 1' --eval '.p/xx 1' \
+        --eval '.p int i;' --eval '.p/z bits.flag' "$pid"
+    assert_line '$2 = -4'
+    assert_line '  y = 0xfffffffc'
+    assert_line '    x = 3,'
+    assert_line --partial "'q' is no format"
+    assert_line --partial "'xx' is no format"
+    assert_line --partial 'no expression with a value'
+    assert_line '$4 = 0x01'
+}
+
+@test "a list is walked to its end, to where it comes back, or to where it cannot be read" {
+    all_types
+    run -1 timeout 100 "$ATTACH" --eval '.list first next' --eval '.list &loop_start next' --eval '.list/1 first next' \
+        --eval '.list &broken next' --eval '.list &listed_one links.next' --eval '.list (struct link *)0 next' \
+        --eval '.list first value' --eval '.list &answer next' --eval '.list first' --eval '.list first next->next' "$pid"
+    assert_output --regexp '^\[0\] 0x[0-9a-f]+ <[^>]*> = \{
+  value = 1,
+  next = 0x[0-9a-f]+ <middle>
+\}
+\[1\] 0x[0-9a-f]+ <middle> = \{
+  value = 2,
+  next = 0x[0-9a-f]+ <last>
+\}
+\[2\] 0x[0-9a-f]+ <last> = \{
+  value = 3,
+  next = 0x0
+\}
+3 elements
+'
+    assert_line '2 elements, then [0] again: a cycle'
+    assert_line '3 elements, the first 1 are shown'
+    assert_line --partial '[1] at 0x18 cannot be read'
+    assert_line '  name = "two",'
+    assert_line '2 elements'
+    assert_line '0 elements'
+    assert_line --partial "value is 'int'"
+    assert_line --partial "&answer is 'int *', no pointer to a structure"
+    assert_equal "$(grep -c 'give a pointer to the first element' <<<"$output")" 2
 }

@@ -8,6 +8,10 @@
 static const struct crepl_command commands[] = {
     {"readonly", "", "from here on refuse what would write or call", command_readonly},
     {"sizeof", "EXPR|TYPE", "how many bytes it takes", command_sizeof},
+    {"p", "[/LETTER] EXPR", "its value by a format: x d u o t a c f s z, as in gdb", command_print},
+    {"x", "[/NFU] [ADDRESS]", "memory: N times a format F of .p, a unit U of b h w g",
+     command_examine},
+    {"list", "[/N] EXPR MEMBER", "the elements of a list that goes on by a member", command_list},
     {"type", "NAME|EXPR", "what it is, in C; of structures the places of all members",
      command_type},
     {"symbol", "ADDRESS|EXPR", "what is at an address: function or object, line, mapping",

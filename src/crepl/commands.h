@@ -23,6 +23,18 @@ struct error *command_sizeof(struct crepl *crepl, const char *format, const char
 struct error *command_type(struct crepl *crepl, const char *format, const char *arguments,
                            struct session_answer *ret) MUST_CHECK;
 
+/* commands_print.c */
+struct error *command_print(struct crepl *crepl, const char *format, const char *arguments,
+                            struct session_answer *ret) MUST_CHECK;
+
+/* commands_memory.c */
+struct error *command_examine(struct crepl *crepl, const char *format, const char *arguments,
+                              struct session_answer *ret) MUST_CHECK;
+
+/* commands_list.c */
+struct error *command_list(struct crepl *crepl, const char *format, const char *arguments,
+                           struct session_answer *ret) MUST_CHECK;
+
 /* commands_symbol.c */
 struct error *command_symbol(struct crepl *crepl, const char *format, const char *arguments,
                              struct session_answer *ret) MUST_CHECK;

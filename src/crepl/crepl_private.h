@@ -9,8 +9,16 @@
 #include "src/crepl/linkage.h"
 #include "src/crepl/loader.h"
 #include "src/crepl/results.h"
+#include "src/crepl/show.h"
 
 #include <stdint.h>
+
+/* Where `.x` was, and how it wrote. */
+struct examined {
+    uint64_t next;     /* the first address behind it, in the target */
+    uint64_t count;    /* of units, the last time */
+    char format, unit; /* letters; 0: there was none yet */
+};
 
 struct crepl {
     struct session *session;
@@ -23,6 +31,7 @@ struct crepl {
     struct linkage linkage;
     struct results results;         /* $1, $2, ... */
     struct definitions definitions; /* of the session */
+    struct examined examined;
 };
 
 /* The answer is that it does not work, and why: safe for a terminal then. */
@@ -49,6 +58,9 @@ struct error *crepl_find_value(struct crepl *crepl, const char *text, struct exp
  */
 struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet, char **ret,
                               struct session_answer *answer) MUST_CHECK;
+
+/* Its value, to be shown by show_value. */
+struct shown crepl_shown(const struct crepl *crepl, const char *type, uint64_t address);
 
 /* Its text as show_value writes it, malloc'ed, not yet safe for a terminal. */
 struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address,

@@ -1,7 +1,6 @@
 #include "injector/cleanup.h"
 #include "src/crepl/complain.h"
 #include "src/crepl/evaluation_private.h"
-#include "src/crepl/show.h"
 #include "src/crepl/tokens.h"
 #include "src/message.h"
 
@@ -339,15 +338,20 @@ static struct error *check_value(struct evaluation *evaluation)
     return NULL;
 }
 
+struct shown crepl_shown(const struct crepl *crepl, const char *type, uint64_t address)
+{
+    return (struct shown){.process = crepl->session->process,
+                          .modules = crepl->modules,
+                          .symbols = crepl->symbols,
+                          .declarer = crepl->declarer,
+                          .type = type,
+                          .address = address};
+}
+
 struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address, char **ret)
 {
-    const struct shown shown = {.process = crepl->session->process,
-                                .modules = crepl->modules,
-                                .symbols = crepl->symbols,
-                                .declarer = crepl->declarer,
-                                .type = type,
-                                .address = address,
-                                .copied = true};
+    struct shown shown = crepl_shown(crepl, type, address);
+    shown.copied = true;
     return show_value(&shown, ret);
 }
 

@@ -47,6 +47,14 @@ static const struct base *find_base(const char *name)
 static void add_base_bytes(struct writer *writer, const struct base *base, const uint8_t *bytes)
 {
     uint64_t value = 0;
+    if (writer_has_format(writer)) {
+        const struct formatted formatted = {.bytes = bytes,
+                                            .size = base->size,
+                                            .is_signed = base->is_signed,
+                                            .is_float = base->kind == FLOATING};
+        writer_add_formatted(writer, &formatted);
+        return;
+    }
     if (base->kind == FLOATING) {
         writer_add_float(writer, bytes, base->size);
         return;
@@ -126,7 +134,11 @@ static void add_pointer(struct showing *showing, const struct type_text *type, u
         writer_add_problem(&showing->writer, PLACE_UNREADABLE);
         return;
     }
-    writer_add_address(&showing->writer, is_char(type->target) ? &encoding_char : NULL, value);
+    const struct formatted formatted = {.bytes = (const uint8_t *)&value, .size = sizeof(value)};
+    if (writer_has_format(&showing->writer))
+        writer_add_formatted(&showing->writer, &formatted);
+    else
+        writer_add_address(&showing->writer, is_char(type->target) ? &encoding_char : NULL, value);
 }
 
 /* An array's elements, as writer_add_elements sees them. */
@@ -155,7 +167,7 @@ static void add_array(struct showing *showing, const struct type_text *type, uin
     if (!type->count)
         writer_add_address(&showing->writer, is_char(type->target) ? &encoding_char : NULL,
                            address);
-    else if (is_char(type->target))
+    else if (is_char(type->target) && !writer_has_format(&showing->writer))
         writer_add_char_array(&showing->writer, &encoding_char, &storage, 0, type->count);
     else if (!size_of(showing->declarer, type->target, &elements.stride))
         writer_add_problem(&showing->writer, PLACE_UNKNOWN);
@@ -187,29 +199,51 @@ static void add_top(struct showing *showing, const struct shown *shown,
 {
     bool is_text = type->kind == TYPE_TEXT_POINTER && type->target->kind == TYPE_TEXT_BASE &&
                    strcmp(type->target->name, "char") == 0;
-    if (type->kind == TYPE_TEXT_POINTER && !is_text)
+    if (type->kind == TYPE_TEXT_POINTER && !is_text && !writer_has_format(&showing->writer))
         writer_format(&showing->writer, "(%s) ", shown->type);
     add_typed(showing, type, shown->address);
+}
+
+/* NULL without memory. */
+static char *show_begin(struct showing *showing, const struct shown *shown, size_t size)
+{
+    char *text = malloc(size);
+    *showing = (struct showing){
+        .thread = {.process = shown->process, .modules = shown->modules},
+        .declarer = shown->declarer,
+    };
+    if (!text)
+        return NULL;
+    showing->frame.thread = &showing->thread;
+    value_begin(&showing->thread);
+    writer_init(&showing->writer, &showing->frame, shown->symbols, VALUE_NESTED, text, size);
+    showing->writer.copied = shown->copied;
+    showing->writer.format = shown->format;
+    return text;
 }
 
 struct error *show_value(const struct shown *shown, char **ret)
 {
     struct type_text *type;
-    struct showing showing = {
-        .thread = {.process = shown->process, .modules = shown->modules},
-        .declarer = shown->declarer,
-    };
+    struct showing showing;
     if (!type_text_parse(shown->type, shown->declarer, &type))
         return error_create(ERROR_PARTIAL, 0, "%s: a type that cannot be shown", shown->type);
-    *ret = malloc(TEXT_MAX);
+    *ret = show_begin(&showing, shown, TEXT_MAX);
     if (*ret) {
-        showing.frame.thread = &showing.thread;
-        value_begin(&showing.thread);
-        writer_init(&showing.writer, &showing.frame, shown->symbols, VALUE_NESTED, *ret, TEXT_MAX);
-        showing.writer.copied = shown->copied;
         add_top(&showing, shown, type);
         writer_end(&showing.writer);
     }
     type_text_destroy(type);
     return *ret ? NULL : error_no_memory();
+}
+
+struct error *show_address(const struct shown *shown, char **ret)
+{
+    struct showing showing;
+    *ret = show_begin(&showing, shown, VALUE_TEXT_MAX);
+    if (!*ret)
+        return error_no_memory();
+    writer_add_address(&showing.writer, NULL, shown->address);
+    writer_end(&showing.writer);
+    return NULL;
 }

@@ -17,10 +17,14 @@ struct shown {
     struct declarer *declarer;
     const char *type; /* "struct client *" */
     uint64_t address; /* in the target */
+    char format;      /* one of FORMAT_LETTERS, as value_writer.h has them; 0: by the type */
     bool copied;      /* the program has it elsewhere: what follows it there is not here */
 };
 
 /* The text, malloc'ed, without newline at its end; not yet safe for a terminal. */
 struct error *show_value(const struct shown *shown, char **ret) MUST_CHECK;
+
+/* The address alone, with its symbol; likewise. */
+struct error *show_address(const struct shown *shown, char **ret) MUST_CHECK;
 
 #endif

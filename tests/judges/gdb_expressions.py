@@ -20,7 +20,8 @@ def stripped(type):
 
 def ask(expression):
     try:
-        text = gdb.execute("output " + expression, to_string=True)
+        format, expression = expression.split(" ", 1) if expression.startswith("/") else ("", expression)
+        text = gdb.execute(f"output{format} {expression}", to_string=True)
         value = gdb.parse_and_eval(expression)
         return {"value": text, "type": str(stripped(value.type))}
     except gdb.error as error:
