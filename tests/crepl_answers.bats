@@ -135,3 +135,47 @@ manhole-attach: for: line 15: '{' is not closed
     run --separate-stderr timeout 120 "$ATTACH" --format json --file "$BATS_TEST_TMPDIR/script" "$pid"
     assert_equal "$(jq -cas 'map([.line, .column])' <<<"$output")" '[[null,null],[4,9],[2,null],[2,null],[1,10]]'
 }
+
+rounds_of() {
+    "$ATTACH" --eval rounds "$pid" | sed 's/.* = //'
+}
+
+rounds_passed() {
+    (($(rounds_of) > $1))
+}
+
+# goes_on: the program does its work as before.
+goes_on() {
+    wait_until 20 rounds_passed "$(rounds_of)"
+}
+
+@test "exit called by what was typed ends that, and not the program; in a forked child it exits" {
+    evaluated
+    documents 'exit(3)' '_exit(3)' 'quick_exit(0); limit' 'int leave(void) { _Exit(1); return 3; }' 'leave()' 'exit(3)' \
+        'abort()' 'int child = fork(); if (!child) _exit(7); int s; waitpid(child, &s, 0); printf("%d", s >> 8);' \
+        'void (*out)(int) = exit;' 'out(1);' 'limit'
+    assert_failure 1
+    local i
+    for i in 0 1 2 4 5 9; do
+        assert_equal "$(of $i '[.outcome, .signal, (.error | test("exit was called: it ended what was typed"; "i"))]')" \
+            '["failed",null,true]'
+    done
+    assert_equal "$(of 6 '[.outcome, .signal]')" '["faulted","SIGABRT"]'
+    assert_equal "$(of 7 .output)" '"7\n"'
+    assert_equal "$(of 10 .value)" '"10"'
+    goes_on
+}
+
+@test "each kind of fault is told by its signal, and the program goes on" {
+    evaluated
+    : >"$BATS_TEST_TMPDIR/empty"
+    documents '*(volatile int *)8' "*(volatile char *)mmap(0, 4096, 1, 2, open(\"$BATS_TEST_TMPDIR/empty\", 0), 0);" \
+        '1 / (limit - 10)' '((void (*)(void))8)();' '{ asm("ud2"); }' 'abort()' \
+        'int deep(int n) { char waste[4096]; waste[0] = n; return deep(n + 1) + waste[0]; }' 'deep(1)' \
+        'char *p = malloc(24); free(p); free(p);' 'free((void *)1234)' 'strlen((char *)1)' 'malloc(100) != 0'
+    assert_failure 1
+    assert_equal "$(jq -cas 'map(.signal)' <<<"$output")" \
+        '["SIGSEGV","SIGBUS","SIGFPE","SIGSEGV","SIGILL","SIGABRT",null,"SIGSEGV","SIGABRT","SIGSEGV","SIGSEGV",null]'
+    assert_equal "$(of 11 .value)" '"1"'
+    goes_on
+}

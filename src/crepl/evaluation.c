@@ -306,6 +306,8 @@ static struct error *execute(struct evaluation *evaluation)
     terminal_end_line(evaluation->crepl->session->out);
     if (evaluation->answer->outcome == MANHOLE_FAULTED)
         linkage_forget_thread(&evaluation->crepl->linkage);
+    exits_explain(&evaluation->crepl->linkage.exits, evaluation->crepl->session->process,
+                  evaluation->answer);
     /* After a session that ended there is nobody to ask. */
     if (!error && !stays && !evaluation->answer->ended && !evaluation->answer->left)
         error = loader_unload(loader, &evaluation->code, address);

@@ -173,9 +173,9 @@ static struct error *find_block(struct linkage *linkage, struct loader *loader,
     return error;
 }
 
-struct error *linkage_find(struct linkage *linkage, struct loader *loader, struct modules *modules,
-                           const struct binding *binding, uint64_t *address,
-                           struct session_answer *ret)
+static struct error *find_any(struct linkage *linkage, struct loader *loader,
+                              struct modules *modules, const struct binding *binding,
+                              uint64_t *address, struct session_answer *ret)
 {
     struct error *error = NULL;
     *address = binding->address;
@@ -194,4 +194,14 @@ struct error *linkage_find(struct linkage *linkage, struct loader *loader, struc
         return error;
     }
     return NULL;
+}
+
+struct error *linkage_find(struct linkage *linkage, struct loader *loader, struct modules *modules,
+                           const struct binding *binding, uint64_t *address,
+                           struct session_answer *ret)
+{
+    struct error *error = find_any(linkage, loader, modules, binding, address, ret);
+    if (error || ret->outcome != MANHOLE_DONE || !binding->is_function || !exits_has(binding->name))
+        return error;
+    return exits_find(&linkage->exits, loader, modules, binding->name, *address, address, ret);
 }

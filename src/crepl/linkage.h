@@ -8,6 +8,7 @@
 
 #include "injector/error.h"
 #include "src/crepl/declare.h"
+#include "src/crepl/exits.h"
 #include "src/crepl/loader.h"
 
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct linkage_answer {
 struct linkage {
     struct linkage_answer *functions, *blocks;
     size_t function_count, block_count;
+    struct exits exits;
 };
 
 void linkage_deinit(struct linkage *linkage);
