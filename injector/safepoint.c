@@ -2,15 +2,13 @@
 
 #include "injector/arch/loan.h"
 #include "injector/cleanup.h"
+#include "injector/idle_calls.h"
 #include "injector/module.h"
 #include "injector/snapshot.h"
 #include "injector/unwind.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define FRAMES_MAX 512 /* a deeper stack is not judged */
@@ -95,6 +93,8 @@ static const struct {
     {"sigtimedwait", ENTRY_CALL},
     {"sigsuspend", ENTRY_CALL},
     {"sigpause", ENTRY_CALL},
+    {"sigprocmask", ENTRY_CALL},
+    {"pthread_sigmask", ENTRY_CALL},
     {"wait", ENTRY_CALL},
     {"wait3", ENTRY_CALL},
     {"wait4", ENTRY_CALL},
@@ -155,84 +155,6 @@ struct entry_range {
     uint64_t start, end;
     enum entry_kind kind;
 };
-
-/*
- * Calls in which a thread sleeps for something that other processes or time bring. No allocator, no
- * loader and no thread library waits in one of them while it holds a lock.
- */
-static bool is_idle_call(long number)
-{
-    switch (number) {
-#ifdef SYS_poll
-    case SYS_poll:
-    case SYS_select:
-    case SYS_epoll_wait:
-    case SYS_pause:
-#endif
-    case SYS_ppoll:
-    case SYS_pselect6:
-    case SYS_epoll_pwait:
-#ifdef SYS_epoll_pwait2
-    case SYS_epoll_pwait2:
-#endif
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_nanosleep:
-    case SYS_clock_nanosleep:
-    case SYS_rt_sigtimedwait:
-    case SYS_rt_sigsuspend:
-    case SYS_wait4:
-    case SYS_waitid:
-    case SYS_msgrcv:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_mq_timedreceive:
-    case SYS_restart_syscall: /* one of the above, or a timed wait for a futex of the program, that
-                                 was interrupted before: no lock of a library has a time-out */
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_read_call(long number)
-{
-    return number == SYS_read || number == SYS_readv;
-}
-
-/*
- * Of these, the calls that a mere stop makes return EINTR, unless somebody repairs it (tracee.h):
- * if we are killed in the microseconds before the repair the program sees that. So others are
- * preferred.
- */
-static bool may_give_eintr(long number)
-{
-    switch (number) {
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-#endif
-    case SYS_epoll_pwait:
-#ifdef SYS_epoll_pwait2
-    case SYS_epoll_pwait2:
-#endif
-    case SYS_rt_sigtimedwait:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_accept: /* these: on a socket with a time-out */
-    case SYS_accept4:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_read:
-    case SYS_readv:
-        return true;
-    default:
-        return false;
-    }
-}
 
 /* --- What is known of the target. --- */
 
@@ -392,17 +314,25 @@ static const struct entry_range *entry_at(const struct safepoint *safepoint,
     return NULL;
 }
 
+/* Frames of a stack, innermost first: all of it, or what lies between signal frames. */
+struct section {
+    const struct frame *frames;
+    size_t count;
+    bool has_start;      /* its outer end is where the thread began */
+    long syscall_number; /* that its innermost frame is in; -1: none, or not known */
+};
+
 /* A run of frames inside the libraries, innermost first: [0, length). */
 struct inner_run {
     size_t length;
     bool allocator; /* a frame of the allocator's library is in it */
 };
 
-static struct inner_run inner_run(const struct safepoint *safepoint, const struct stack *stack)
+static struct inner_run inner_run(const struct safepoint *safepoint, const struct section *section)
 {
     struct inner_run run = {0};
-    for (; run.length < stack->count; run.length++) {
-        enum owner owner = owner_of(safepoint, &stack->frames[run.length]);
+    for (; run.length < section->count; run.length++) {
+        enum owner owner = owner_of(safepoint, &section->frames[run.length]);
         if (owner == OWNER_PROGRAM)
             break;
         run.allocator |= owner == OWNER_ALLOCATOR;
@@ -411,12 +341,13 @@ static struct inner_run inner_run(const struct safepoint *safepoint, const struc
 }
 
 /* Is the thread, where it entered the libraries last, in a function that may be interrupted? */
-static const char *judge_inner_run(const struct safepoint *safepoint, const struct stack *stack,
-                                   const struct inner_run *run, long syscall_number)
+static const char *judge_inner_run(const struct safepoint *safepoint, const struct section *section,
+                                   const struct inner_run *run)
 {
+    long syscall_number = section->syscall_number;
     if (!run->length)
         return NULL;
-    const struct entry_range *entry = entry_at(safepoint, &stack->frames[run->length - 1]);
+    const struct entry_range *entry = entry_at(safepoint, &section->frames[run->length - 1]);
     if (!entry)
         return run->allocator ? "in the allocator's library"
                               : "in a function of the C library that may hold its locks";
@@ -434,43 +365,67 @@ static const char *judge_inner_run(const struct safepoint *safepoint, const stru
  * sanitizer, at most two, and for the main thread the program's own _start. Returns where the
  * program's frames end.
  */
-static size_t outer_run(const struct safepoint *safepoint, const struct stack *stack)
+static size_t outer_run(const struct safepoint *safepoint, const struct section *section)
 {
-    size_t end = stack->count;
-    if (end > 1 && owner_of(safepoint, &stack->frames[end - 1]) == OWNER_PROGRAM &&
-        owner_of(safepoint, &stack->frames[end - 2]) == OWNER_LIBC)
+    const struct frame *frames = section->frames;
+    size_t end = section->count;
+    if (!section->has_start)
+        return end;
+    if (end > 1 && owner_of(safepoint, &frames[end - 1]) == OWNER_PROGRAM &&
+        owner_of(safepoint, &frames[end - 2]) == OWNER_LIBC)
         end--;
     for (int i = 0; i < 2 && end; i++)
-        end -= owner_of(safepoint, &stack->frames[end - 1]) == OWNER_LIBC;
+        end -= owner_of(safepoint, &frames[end - 1]) == OWNER_LIBC;
     for (int i = 0; i < 2 && end; i++)
-        end -= owner_of(safepoint, &stack->frames[end - 1]) == OWNER_ALLOCATOR;
+        end -= owner_of(safepoint, &frames[end - 1]) == OWNER_ALLOCATOR;
     return end;
 }
 
-static const char *judge_frames(const struct safepoint *safepoint, const struct stack *stack,
-                                long syscall_number)
+static const char *judge_section(const struct safepoint *safepoint, const struct section *section)
 {
-    struct inner_run run = inner_run(safepoint, stack);
-    size_t end = outer_run(safepoint, stack);
+    struct inner_run run = inner_run(safepoint, section);
+    size_t end = outer_run(safepoint, section);
     if (run.length >= end)
         return "inside the C library with no frame of the program";
-    for (size_t i = 0; i < stack->count; i++) {
-        if (stack->frames[i].signal_frame)
-            return "in a signal handler";
-        if (owner_of(safepoint, &stack->frames[i]) == OWNER_LOADER)
-            return "in the dynamic loader";
-    }
     for (size_t i = run.length; i < end; i++) {
-        enum owner owner = owner_of(safepoint, &stack->frames[i]);
+        enum owner owner = owner_of(safepoint, &section->frames[i]);
         if (owner == OWNER_LIBC)
             return "in a callback from the C library";
         if (owner == OWNER_ALLOCATOR)
             return "in the allocator's library";
     }
-    if (safepoint->allocator_in_program && !is_idle_call(syscall_number) &&
-        !is_read_call(syscall_number))
+    if (safepoint->allocator_in_program && !is_idle_call(section->syscall_number) &&
+        !is_read_call(section->syscall_number))
         return "not asleep in a plain call (the allocator is part of the program)";
-    return judge_inner_run(safepoint, stack, &run, syscall_number);
+    return judge_inner_run(safepoint, section, &run);
+}
+
+/*
+ * A signal handler may have interrupted anything, malloc too: what is above it is judged, and then
+ * what it interrupted, as a stack of its own. (A server may fork in a handler, as PostgreSQL up to
+ * version 15 does: its children never leave it.)
+ */
+static const char *judge_frames(const struct safepoint *safepoint, const struct stack *stack,
+                                long syscall_number)
+{
+    for (size_t i = 0; i < stack->count; i++)
+        if (owner_of(safepoint, &stack->frames[i]) == OWNER_LOADER)
+            return "in the dynamic loader";
+    struct section section = {.frames = stack->frames, .syscall_number = syscall_number};
+    for (size_t i = 0; i < stack->count; i++) {
+        if (!stack->frames[i].signal_frame)
+            continue;
+        section.count = (size_t)(&stack->frames[i] - section.frames);
+        if (judge_section(safepoint, &section))
+            return "in a signal handler";
+        section = (struct section){.frames = &stack->frames[i + 1], .syscall_number = -1};
+    }
+    section.count = (size_t)(&stack->frames[stack->count] - section.frames);
+    section.has_start = true;
+    const char *reason = judge_section(safepoint, &section);
+    return reason && section.frames != stack->frames
+               ? "in a signal handler, above what may hold locks"
+               : reason;
 }
 
 /* --- musl: no unwind tables. --- */
@@ -557,85 +512,4 @@ const char *safepoint_judge(void *context, pid_t tid, const struct arch_regset *
         return "not readable";
     }
     return reason;
-}
-
-/* --- Ranking. --- */
-
-/* State and scheduling policy from stat (proc(5), fields 3 and 41). */
-static bool read_state(const struct process *process, pid_t tid, char *state, unsigned *policy)
-{
-    CLEANUP_FREE char *text = NULL;
-    if (process_read_file(process, tid, "stat", &text) <= 0)
-        return false;
-    char *p = strrchr(text, ')');
-    if (!p || sscanf(p + 1, " %c", state) != 1)
-        return false;
-    for (int field = 3; field < 41 && p; field++)
-        p = strchr(p + 2, ' ');
-    *policy = 0;
-    if (p)
-        sscanf(p, " %u", policy);
-    return true;
-}
-
-static int score_call(const struct process *process, pid_t tid)
-{
-    CLEANUP_FREE char *text = NULL;
-    long number;
-    if (process_read_file(process, tid, "syscall", &text) <= 0 || sscanf(text, "%ld", &number) != 1)
-        return 30; /* "running" */
-    if (is_idle_call(number) || is_read_call(number))
-        return may_give_eintr(number) ? 5 : 0;
-    return number == SYS_futex ? 10 : 20;
-}
-
-static int score_thread(const struct process *process, pid_t tid, size_t *filtered)
-{
-    char state, seccomp[16];
-    unsigned policy;
-    if (!read_state(process, tid, &state, &policy) || !strchr("SDR", state))
-        return CANDIDATE_UNFIT;
-    int score = state == 'S' ? score_call(process, tid) : 30;
-    if (state == 'D')
-        score += 200;
-    /* Of two that are as good the first thread: it has what it needs of malloc already (an arena).
-     */
-    if (tid == process->pid)
-        score -= 15;
-    if (policy)
-        score += 100; /* anything but SCHED_OTHER: the new thread would inherit it */
-    if (process_status_field(process, tid, "Seccomp", seccomp, sizeof(seccomp)) &&
-        seccomp[0] != '0') {
-        score += 50;
-        ++*filtered;
-    }
-    return score;
-}
-
-static int compare_candidates(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    if (x->score != y->score)
-        return (x->score > y->score) - (x->score < y->score);
-    return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-struct error *safepoint_rank(const struct process *process, struct candidate **ret, size_t *count,
-                             size_t *filtered)
-{
-    CLEANUP_FREE pid_t *tids = NULL;
-    size_t ignored = 0;
-    struct error *error = process_threads(process, &tids, count);
-    if (error)
-        return error;
-    *ret = calloc(*count, sizeof(**ret));
-    if (!*ret)
-        return error_no_memory();
-    if (filtered)
-        *filtered = 0;
-    for (size_t i = 0; i < *count; i++)
-        (*ret)[i] = (struct candidate){
-            tids[i], score_thread(process, tids[i], filtered ? filtered : &ignored)};
-    qsort(*ret, *count, sizeof(**ret), compare_candidates);
-    return NULL;
 }
