@@ -106,7 +106,7 @@ dead_pid() {
 
 @test "a process that ends while we look gives a dump or one clear line" {
     local i one status lines_seen seen=0
-    for i in {1..60}; do
+    for i in $(seq "$(scaled 100)"); do
         sleep "0.0$((i % 10))" &
         one=$!
         status=0

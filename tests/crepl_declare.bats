@@ -434,7 +434,7 @@ all_compile() {
 }
 
 @test "damaged debug information costs names, never the tool" {
-    local seed rounds=${ROUNDS:-4} program
+    local seed rounds=$(scaled 20) program
     for program in declared declared_cxx; do
         for ((seed = 1; seed <= rounds; seed++)); do
             cp "$TARGETS/$program" "$BATS_TEST_TMPDIR/$program"

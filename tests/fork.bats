@@ -218,11 +218,12 @@ executes_sleep() {
     local client=$!
     started+=("$client")
     exec 8>"$place/commands"
-    printf 'bt\ncall usleep 1000\n%.0s' {1..150} >&8
+    printf 'bt\ncall usleep 1000\n%.0s' {1..60} >&8
     wait_until 20 grep -qs 'thread' "$place/client.out"
-    local round
-    for ((round = 0; round < 4; round++)); do
-        tell forks 100
+    local round rounds
+    rounds=$(scaled 20)
+    for ((round = 0; round < rounds; round++)); do
+        tell forks 50
         assert_equal "$reply" 'forks done, bad 0'
         make_child fork
         wait_until 20 listens "$child"

@@ -83,18 +83,19 @@ flood flood flood flood flood flood flood flood flood flood ...
 
 @test "200 clients of exec one after the other" {
     installed --connection-handler exec --local seven=7
-    local i
-    for i in $(seq 200); do
+    local i clients
+    clients=$(scaled 200)
+    for ((i = 0; i < clients; i++)); do
         socat -t 50 - "UNIX-CONNECT:$socket" <<<$'call write 1 "FOOBAR\\n" 7\ncall abs seven\nexit()' >>"$BATS_TEST_TMPDIR/all"
     done
-    assert_equal "$(grep -c '^FOOBAR' "$BATS_TEST_TMPDIR/all")" 200
-    assert_equal "$(grep -c '^= 7 (0x7)' "$BATS_TEST_TMPDIR/all")" 400
-    assert_equal "$(grep -c FOOBAR "$got")" 200
-    wait_until 10 has_exited_200
+    assert_equal "$(grep -c '^FOOBAR' "$BATS_TEST_TMPDIR/all")" "$clients"
+    assert_equal "$(grep -c '^= 7 (0x7)' "$BATS_TEST_TMPDIR/all")" $((2 * clients))
+    assert_equal "$(grep -c FOOBAR "$got")" "$clients"
+    wait_until 10 all_have_exited
 }
 
-has_exited_200() {
-    [[ $(grep -c 'Exiting exec loop' "$log") == 200 && $(grep -c 'Cleaned up' "$log") == 200 ]]
+all_have_exited() {
+    [[ $(grep -c 'Exiting exec loop' "$log") == "$clients" && $(grep -c 'Cleaned up' "$log") == "$clients" ]]
 }
 
 @test "a function of a shared object serves the client, again and again, and leaves nothing" {

@@ -26,9 +26,9 @@ wait_until() {
     done
 }
 
-# scaled N: how often to do what is about large numbers: N times in `make soak`, a fifth of that in `make check`.
+# scaled N: how often to do what is about large numbers: N times in `make soak`, a tenth of that in `make check`.
 scaled() {
-    echo $((${SOAK:-0} ? $1 : ($1 + 4) / 5))
+    echo $((${SOAK:-0} ? $1 : ($1 + 9) / 10))
 }
 
 # start NAME [ARGUMENTS...]: starts $TARGETS/NAME (or a program by path) in the background with its output in

@@ -38,8 +38,8 @@ has_more_than() {
 rounds() {
     local round
     for ((round = 0; round < $1; round++)); do
-        "$ATTACH" --install "$pid" >/dev/null
-        "$ATTACH" --uninstall "$pid"
+        "$ATTACH" --install --timeout 30 "$pid" >/dev/null
+        "$ATTACH" --uninstall --timeout 30 "$pid"
     done
 }
 
@@ -81,7 +81,7 @@ masks_are() {
     rounds 1 # libc keeps an arena of malloc for the first thread that needs one
     maps=$(cat "/proc/$pid/maps")
     fds=$(ls "/proc/$pid/fd")
-    rounds 20
+    rounds "$(scaled 50)"
     assert_equal "$(code_of "$pid")" "$code"
     assert_equal "$(cat "/proc/$pid/maps")" "$maps"
     assert_equal "$(masks_of "$pid")" "$masks"
@@ -91,7 +91,7 @@ masks_are() {
 
 @test "a thread that is borrowed in the middle of its own code keeps every register" {
     start keeps_registers
-    rounds 20
+    rounds "$(scaled 50)"
     goes_on keeps_registers
     refute grep -m 5 bad "$BATS_TEST_TMPDIR/keeps_registers.out"
 }
@@ -99,14 +99,14 @@ masks_are() {
 @test "no signal is lost, and none is invented, while its thread is borrowed" {
     start signal_storm
     wait_until 20 has_more_than signal_storm 1
-    rounds 20
+    rounds "$(scaled 50)"
     goes_on signal_storm
     refute grep -m 5 bad "$BATS_TEST_TMPDIR/signal_storm.out"
 }
 
 @test "a program that does nothing but allocate is borrowed only outside of malloc" {
     start malloc_hammer
-    rounds 10
+    rounds "$(scaled 40)"
     alive "$pid"
     assert_equal "$(output_of malloc_hammer)" ready
     end "$pid"
@@ -118,7 +118,7 @@ masks_are() {
 
 @test "no blocking call returns, whichever thread is borrowed" {
     start blocking_calls
-    rounds 10
+    rounds "$(scaled 40)"
     assert_equal "$(output_of blocking_calls)" ready
 }
 
@@ -196,7 +196,7 @@ print(library.manhole_error_text(0).decode(), _ctypes.dlclose(library._handle))
     alive "$pid"
 }
 
-@test "a thread in a signal handler is never borrowed; when the handler returns it is" {
+@test "a thread in a signal handler is not borrowed; when the handler returns it is" {
     start in_a_handler
     run "$ATTACH" --install "$pid"
     assert_failure 7
@@ -204,6 +204,27 @@ print(library.manhole_error_text(0).decode(), _ctypes.dlclose(library._handle))
     is_free "$pid"
     kill -TERM "$pid"
     rounds 1
+}
+
+@test "one whose handler came in a plain call is borrowed, and the handler goes on" {
+    local call
+    for call in pause sigprocmask; do
+        start in_a_handler "$call"
+        run -0 "$ATTACH" --dump "$pid"
+        assert_output --partial '[signal handler called]'
+        rounds 2
+        run -0 "$ATTACH" --dump "$pid"
+        assert_output --partial '[signal handler called]'
+        kill -TERM "$pid"
+        wait_until 20 is_out_of_the_handler
+        rounds 1
+        end "$pid"
+    done
+}
+
+is_out_of_the_handler() {
+    run -0 "$ATTACH" --dump "$pid"
+    [[ $output != *'[signal handler called]'* ]]
 }
 
 @test "a stopped program is left alone, with a clear message, and stays stopped" {
@@ -256,7 +277,7 @@ install_and_die() {
     masks=$(masks_of "$pid")
     rounds 1
     maps=$(cat "/proc/$pid/maps")
-    for ((n = 1; n <= 20; n++)); do
+    for ((n = 1; n <= 20; n += 20 / $(scaled 60))); do
         run install_and_die "$n" ptrace
         alive "$pid"
         wait_until 10 is_free "$pid"

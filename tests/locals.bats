@@ -164,7 +164,7 @@ frame_of() {
 }
 
 @test "damaged debug information costs values, never the dump" {
-    local seed rounds=${ROUNDS:-4} program
+    local seed rounds=$(scaled 20) program
     for program in values_optimized values_cxx; do
         for ((seed = 1; seed <= rounds; seed++)); do
             cp "$TARGETS/$program" "$BATS_TEST_TMPDIR/$program"

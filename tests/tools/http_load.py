@@ -6,6 +6,9 @@ import collections
 import socket
 import sys
 import threading
+import time
+
+PAUSE = 0.005  # seconds: a load, and something left for the other tests
 
 path, count = sys.argv[1], int(sys.argv[2])
 results = collections.Counter()
@@ -35,6 +38,7 @@ def load():
             results[result] += 1
             if results.total() == 1:
                 print("loading", flush=True)
+        time.sleep(PAUSE)
 
 
 threads = [threading.Thread(target=load) for _ in range(count)]
