@@ -18,6 +18,8 @@ struct name_index {
     uint32_t count, capacity;
     uint32_t *heads; /* of the chains of equal hashes; NO_ENTRY: empty */
     uint32_t mask;
+    uint32_t walked;       /* entries of the first walk */
+    uint32_t shared_start; /* the first of those in the file that dwz(1) made */
     bool has_locals, full;
 };
 
@@ -121,14 +123,25 @@ static void walk_type(struct walk *walk, Dwarf_Die *die, enum name_kind kind, ui
         walk_children(walk, die, entry, depth + 1);
 }
 
-/* The entry of the first walk for a function; it has none when it has no name. */
+/*
+ * The entry of the first walk for a function; it has none when it has no name. Sought by its place:
+ * entries are in the order of the debug information, and in C++ a hundred thousand functions may
+ * have one name.
+ */
 static uint32_t entry_of(const struct walk *walk, Dwarf_Die *die)
 {
-    const char *name = type_die_name(die);
-    const struct name_entry *entry = NULL;
-    while (name && (entry = name_index_find(walk->index, name, entry))) {
-        if (entry->offset == dwarf_dieoffset(die) && entry->shared == walk->shared)
-            return (uint32_t)(entry - walk->index->entries);
+    const struct name_index *index = walk->index;
+    Dwarf_Off offset = dwarf_dieoffset(die);
+    uint32_t low = walk->shared ? index->shared_start : 0;
+    uint32_t high = walk->shared ? index->walked : index->shared_start;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (index->entries[middle].offset == offset)
+            return middle;
+        if (index->entries[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return NAME_NO_PARENT;
 }
@@ -273,11 +286,15 @@ static void walk_all(struct name_index *index, bool locals)
 {
     struct walk walk = {.index = index, .locals = locals};
     walk_file(&walk, index->dwarf);
+    if (!locals)
+        index->shared_start = index->count;
     Dwarf *shared = dwarf_getalt(index->dwarf);
     if (shared) {
         walk.shared = true;
         walk_file(&walk, shared);
     }
+    if (!locals)
+        index->walked = index->count;
 }
 
 /* --- The table. --- */
