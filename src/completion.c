@@ -1,36 +1,81 @@
 #include "src/completion.h"
 
+#include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "src/crepl/complete.h"
+#include "src/payload_file.h"
 #include "src/resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ANSWER_US 500000
+/* Candidates that are worth the memory. */
+#define FOUND_MAX 1000000
 
-/* Shortens `common` to what it shares with `word`; the first word is taken whole. */
-static void narrow_common(char **common, const char *word)
-{
-    if (!*common) {
-        *common = strdup(word);
-        return;
-    }
-    size_t same = 0;
-    while ((*common)[same] && (*common)[same] == word[same])
-        same++;
-    (*common)[same] = '\0';
-}
+/* --- Gathering. --- */
 
 static void add_candidate(struct candidates *candidates, const char *word)
 {
-    candidates->total++;
-    narrow_common(&candidates->common, word);
-    if (candidates->count == CANDIDATES_MAX)
-        return;
+    if (candidates->count == candidates->capacity) {
+        size_t larger = candidates->capacity ? 2 * candidates->capacity : 64;
+        char **words =
+            larger <= FOUND_MAX ? reallocarray(candidates->words, larger, sizeof(*words)) : NULL;
+        if (!words)
+            return;
+        candidates->words = words;
+        candidates->capacity = larger;
+    }
     char *copy = strdup(word);
     if (copy)
         candidates->words[candidates->count++] = copy;
 }
+
+static void add_name(void *context, const char *name)
+{
+    add_candidate(context, name);
+}
+
+static int compare_words(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static void drop_repeated(struct candidates *candidates)
+{
+    size_t kept = 0;
+    if (candidates->count)
+        qsort(candidates->words, candidates->count, sizeof(*candidates->words), compare_words);
+    for (size_t i = 0; i < candidates->count; i++) {
+        if (kept && strcmp(candidates->words[kept - 1], candidates->words[i]) == 0)
+            free(candidates->words[i]);
+        else
+            candidates->words[kept++] = candidates->words[i];
+    }
+    candidates->count = candidates->total = kept;
+}
+
+/* What the first and the last have in common, all between them have too. */
+static char *find_common(const struct candidates *candidates)
+{
+    if (!candidates->count)
+        return NULL;
+    const char *first = candidates->words[0], *last = candidates->words[candidates->count - 1];
+    size_t same = 0;
+    while (first[same] && first[same] == last[same])
+        same++;
+    return strndup(first, same);
+}
+
+static void finish(struct candidates *candidates)
+{
+    drop_repeated(candidates);
+    candidates->common = find_common(candidates);
+    while (candidates->count > CANDIDATES_MAX)
+        free(candidates->words[--candidates->count]);
+}
+
+/* --- Symbols. --- */
 
 static void add_symbols(struct symbol_names *symbols, const char *prefix,
                         struct candidates *candidates)
@@ -38,16 +83,30 @@ static void add_symbols(struct symbol_names *symbols, const char *prefix,
     const struct named_symbol *found;
     size_t count = symbol_names_begin_with(symbols, prefix, &found);
     for (size_t i = 0; i < count; i++)
-        if (!i || strcmp(found[i].name, found[i - 1].name) != 0)
+        add_candidate(candidates, found[i].name);
+}
+
+/* Those that are names in C: no copies of the compiler's ("f.cold"), nothing mangled. */
+static void add_c_symbols(struct symbol_names *symbols, const char *prefix,
+                          struct candidates *candidates)
+{
+    const struct named_symbol *found;
+    size_t count = *prefix ? symbol_names_begin_with(symbols, prefix, &found) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (!complete_word_start(found[i].name) && strncmp(found[i].name, "_Z", 2) != 0 &&
+            !strstr(found[i].module, PAYLOAD_SONAME))
             add_candidate(candidates, found[i].name);
 }
 
+/* --- The manhole. --- */
+
 /* One line of the manhole's answer: a word, or the whole line as it would be. */
-static void add_answer(struct candidates *candidates, const char *line, char *answer)
+static void add_answer(struct candidates *candidates, const char *line, const char *prefix,
+                       char *answer)
 {
-    const char *prefix = line + candidates->word_start;
-    if (candidates->word_start && strncmp(answer, line, candidates->word_start) == 0)
-        answer += candidates->word_start;
+    size_t start = (size_t)(prefix - line);
+    if (start && strncmp(answer, line, start) == 0)
+        answer += start;
     answer[strcspn(answer, " \t\r")] = '\0';
     for (const char *c = answer; *c; c++)
         if ((unsigned char)*c < 0x21 || *c == 0x7f)
@@ -86,13 +145,14 @@ static char *ask_manhole(struct client *client, const char *line)
     return NULL;
 }
 
-static void add_answers(struct client *client, const char *line, struct candidates *candidates)
+static void add_answers(struct client *client, const char *line, const char *prefix,
+                        struct candidates *candidates)
 {
     char *text = ask_manhole(client, line);
     char *position = NULL;
     for (char *one = text ? strtok_r(text, "\n", &position) : NULL; one;
          one = strtok_r(NULL, "\n", &position))
-        add_answer(candidates, line, one);
+        add_answer(candidates, line, prefix, one);
     free(text);
 }
 
@@ -106,21 +166,94 @@ static bool wants_symbol(const char *line, const char *word)
            argument == word;
 }
 
-void completion_find(struct client *client, struct symbol_names *symbols, const char *line,
+/* A command of the manhole, without its dot. */
+static void complete_command(struct session *session, const char *command, const char *word,
+                             struct candidates *candidates)
+{
+    if (wants_symbol(command, word))
+        add_symbols(session->symbols, word, candidates);
+    if (!candidates->count)
+        add_answers(session->client, command, word, candidates);
+}
+
+/* --- All of them. --- */
+
+static void add_own_commands(const char *prefix, struct candidates *candidates)
+{
+    const char *name;
+    for (size_t i = 0; (name = crepl_command_name(i)); i++)
+        if (strncmp(name, prefix, strlen(prefix)) == 0)
+            add_candidate(candidates, name);
+}
+
+/* Names of C; and where no debug information has one, and no command, symbols. */
+static void complete_text(struct evaluator *evaluator, const char *text, const char *word,
+                          struct candidates *candidates)
+{
+    struct crepl *crepl = evaluator_crepl(evaluator);
+    bool others = !crepl || !complete_c(crepl, text, add_name, candidates);
+    if (others && !candidates->count)
+        add_c_symbols(evaluator->session->symbols, word, candidates);
+}
+
+static void complete_c_line(struct evaluator *evaluator, const char *pending, const char *line,
+                            const char *text, struct candidates *ret)
+{
+    ret->word_start = complete_word_start(line);
+    const char *word = line + ret->word_start;
+    bool first_word = !pending && text == word && text == line + strspn(line, " \t");
+    CLEANUP_FREE char *whole = NULL;
+    if (first_word)
+        add_answers(evaluator->session->client, word, word, ret);
+    size_t commands = ret->count;
+    if (asprintf(&whole, "%s%s%s", pending ? pending : "", pending ? "\n" : "", text) < 0)
+        whole = NULL;
+    else
+        complete_text(evaluator, whole, word, ret);
+    ret->ends_word = commands == ret->count;
+}
+
+/* The last word, as the manhole's commands have them. */
+static const char *last_word(const char *text)
+{
+    const char *word = text + strlen(text);
+    while (word > text && word[-1] != ' ' && word[-1] != '\t')
+        word--;
+    return word;
+}
+
+static void complete_command_line(struct evaluator *evaluator, const char *line,
+                                  const char *command, bool dotted, struct candidates *ret)
+{
+    const char *word = last_word(command);
+    ret->word_start = (size_t)(word - line);
+    ret->ends_word = true;
+    if (dotted && word == command)
+        add_own_commands(word, ret);
+    if (dotted && word == command)
+        add_answers(evaluator->session->client, command, word, ret);
+    else
+        complete_command(evaluator->session, command, word, ret);
+}
+
+void completion_find(struct evaluator *evaluator, const char *pending, const char *line,
                      struct candidates *ret)
 {
+    const char *text = line;
+    enum text_kind kind = pending ? TEXT_C : evaluator_text_kind(line, &text);
     *ret = (struct candidates){0};
-    ret->words = calloc(CANDIDATES_MAX, sizeof(*ret->words));
-    if (!ret->words)
-        return;
-    const char *word = line + strlen(line);
-    while (word > line && word[-1] != ' ' && word[-1] != '\t')
-        word--;
-    ret->word_start = (size_t)(word - line);
-    if (wants_symbol(line, word))
-        add_symbols(symbols, word, ret);
-    if (!ret->total)
-        add_answers(client, line, ret);
+    switch (kind) {
+    case TEXT_C:
+        complete_c_line(evaluator, pending, line, text, ret);
+        break;
+    case TEXT_COMMAND:
+    case TEXT_DOT_COMMAND:
+        complete_command_line(evaluator, line, text, kind == TEXT_DOT_COMMAND, ret);
+        break;
+    case TEXT_DOT_ARGUMENT:
+        break;
+    }
+    finish(ret);
 }
 
 void candidates_deinit(struct candidates *candidates)

@@ -211,12 +211,13 @@ static unsigned char complete(EditLine *editor, int key)
     if (!line)
         return CC_ERROR;
     struct candidates candidates;
-    completion_find(console->session->client, console->session->symbols, line, &candidates);
+    completion_find(console->evaluator, console->pending, line, &candidates);
     unsigned char action = CC_ERROR;
     size_t typed = strlen(line) - candidates.word_start;
     if (candidates.total == 1) {
         el_insertstr(editor, candidates.common + typed);
-        el_insertstr(editor, " ");
+        if (candidates.ends_word)
+            el_insertstr(editor, " ");
         action = CC_REFRESH;
     } else if (candidates.common && strlen(candidates.common) > typed) {
         el_insertstr(editor, candidates.common + typed);
@@ -242,7 +243,8 @@ static bool start_editor(struct console *console)
     if (console->history.history)
         el_set(editor, EL_HIST, history, console->history.history);
     /* The wide form keeps the strings as they are; el_set would copy them and never free them. */
-    el_wset(editor, EL_ADDFN, L"manhole-complete", L"complete a command or a symbol", complete);
+    el_wset(editor, EL_ADDFN, L"manhole-complete", L"complete a command, a name or a member",
+            complete);
     el_set(editor, EL_BIND, "^I", "manhole-complete", NULL);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(editor, NULL); /* the user's own ~/.editrc may bind anew */
@@ -302,9 +304,10 @@ static bool take_pause(struct console *console, int *status)
 /* What this end adds to the manhole's commands. */
 static void print_keys(struct console *console)
 {
-    fprintf(console->out, "keys: TAB completes commands and symbols, Ctrl-R searches the history,\n"
-                          "      Ctrl-C interrupts the running command, Ctrl-D leaves (the program "
-                          "goes on)\n");
+    fprintf(console->out,
+            "keys: TAB completes names, members and commands, Ctrl-R searches the history,\n"
+            "      Ctrl-C interrupts the running command, Ctrl-D leaves (the program "
+            "goes on)\n");
 }
 
 static bool is_word(const char *line, const char *word)

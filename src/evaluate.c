@@ -111,3 +111,25 @@ bool evaluator_wants_more(const char *text)
     const char *start = text + strspn(text, " \t\n");
     return *start != '.' && !is_command(start) && crepl_is_incomplete(text);
 }
+
+enum text_kind evaluator_text_kind(const char *text, const char **ret)
+{
+    const char *start = text + strspn(text, " \t\n");
+    size_t length = strcspn(start, " \t\n");
+    *ret = start;
+    if (*start != '.')
+        return start[length] && is_command(start) ? TEXT_COMMAND : TEXT_C;
+    *ret = start + 1;
+    if (!start[length] || !crepl_has_command(start + 1))
+        return TEXT_DOT_COMMAND;
+    const char *arguments = crepl_command_c(start + 1);
+    *ret = arguments ? arguments : *ret;
+    return arguments ? TEXT_C : TEXT_DOT_ARGUMENT;
+}
+
+struct crepl *evaluator_crepl(struct evaluator *evaluator)
+{
+    struct session_answer answer;
+    CLEANUP_ERROR struct error *error = need_crepl(evaluator, &answer);
+    return error ? NULL : evaluator->crepl;
+}

@@ -25,4 +25,19 @@ struct error *evaluator_run(struct evaluator *evaluator, const char *text,
 /* True when `text` is C that goes on in the next line. */
 bool evaluator_wants_more(const char *text);
 
+/*
+ * How a text that is being typed is taken. Of a command `ret` is what stands behind the dot (or the
+ * text itself, where it has none), of C the part that is C: all, or the arguments of a command.
+ */
+enum text_kind {
+    TEXT_C,
+    TEXT_COMMAND,      /* of the manhole, without a dot */
+    TEXT_DOT_COMMAND,  /* of the manhole, or not yet a whole name */
+    TEXT_DOT_ARGUMENT, /* of a command of the C console, not C */
+};
+enum text_kind evaluator_text_kind(const char *text, const char **ret);
+
+/* The C console, made when it is first needed; NULL: there is none. */
+struct crepl *evaluator_crepl(struct evaluator *evaluator);
+
 #endif

@@ -152,8 +152,51 @@ dump_shows() {
 @test "TAB completes commands from the manhole" {
     start_sleeper
     attach
-    keys 'thre' Tab
-    await "> threads"
+    keys '.thre' Tab
+    await '> \.threads $'
+    keys C-c '.sizeo' Tab 'int' Enter
+    await '^4$'
+}
+
+# types TEXT: as if typed; \025 is Ctrl-U, which empties the line.
+types() {
+    tmux -S "$screen" send-keys -l -t 0 "$1"
+}
+
+# completes TEXT REGEX: typed into an empty line and with TAB behind it, it becomes a line of the screen that matches.
+completes() {
+    types $'\025'"$1"$'\t'
+    await "$2 *\$"
+}
+
+@test "TAB completes names of C, and members by the type of what stands before, running nothing" {
+    start declared
+    attach
+    completes 'list->val' '> list->value'
+    completes '1 + (*list->before).af' '> 1 \+ \(\*list->before\)\.after'
+    completes 'everything.member.n' '> everything\.member\.named'
+    completes 'other_sum(fol' '> other_sum\(folded'
+    completes '.type struct aligne' '> \.type struct aligned'
+    completes 'declared_other.c::he' '> declared_other\.c::helper'
+    completes 'count_calls::ca' '> count_calls::calls'
+    completes 'strncasec' '> strncasecmp'
+    completes 'for (struct item *mine = list; mine->val' 'mine->value'
+    # In a string nothing is a name.
+    types $'\025"fol\tx'
+    await '> "folx *$'
+    types $'\025int of_session = 3;\r'
+    completes 'of_sess' '> of_session'
+    # What would be called is not.
+    types $'\025int calls; struct item *count(void) { calls++; return list; }\r'
+    completes 'count()->val' '> count\(\)->value'
+    types $'\025calls\r'
+    await '^\$1 = 0$'
+    # Several: what they have in common, then a list.
+    types $'everything.bot\t\t'
+    await '^both +both_qualifiers$'
+    # A block that is not finished goes on with what it declared before.
+    types $'\025void block(void) {\rstruct declared_other.c::item *mine;\rmine->te\t'
+    await 'mine->text$'
 }
 
 @test "TAB completes symbols of the program itself, read from outside" {

@@ -36,6 +36,22 @@ bool crepl_has_command(const char *text)
     return find_command(text) != NULL;
 }
 
+const char *crepl_command_name(size_t at)
+{
+    return at < COMMAND_COUNT ? commands[at].name : NULL;
+}
+
+const char *crepl_command_c(const char *text)
+{
+    static const char *const words[] = {"EXPR", "TYPE", "NAME", "RE"};
+    const struct crepl_command *command = find_command(text);
+    size_t length = strcspn(text, " \t\n");
+    for (size_t i = 0; command && text[length] && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(command->arguments, words[i]))
+            return text + length;
+    return NULL;
+}
+
 struct error *crepl_run_command(struct crepl *crepl, const char *text, struct session_answer *ret)
 {
     const struct crepl_command *command = find_command(text);

@@ -194,9 +194,10 @@ static void collect(struct listing *listing)
 {
     while (!listing->no_memory &&
            names_module(listing->crepl->names, listing->order, &listing->module, &listing->index)) {
-        if (listing->index)
+        bool skipped = names_is_manhole(listing->module);
+        if (listing->index && !skipped)
             add_entries(listing);
-        if (listing->what != LISTED_TYPES && (listing->wanted || !listing->index))
+        if (listing->what != LISTED_TYPES && !skipped && (listing->wanted || !listing->index))
             module_each_symbol(listing->module, add_symbol, listing);
         if (!listing->wanted)
             break;

@@ -53,6 +53,11 @@ struct error *crepl_run_command(struct crepl *crepl, const char *text,
                                 struct session_answer *ret) MUST_CHECK;
 /* What `.help` says of them, a line each. */
 void crepl_list_commands(struct terminal *out);
+/* Their names, one after another; NULL behind the last one. */
+const char *crepl_command_name(size_t at);
+/* The arguments of such a command as far as they are C, or begin as names do; NULL: they are not.
+ */
+const char *crepl_command_c(const char *text);
 
 /* True when more lines must follow: an open brace, parenthesis or string. */
 bool crepl_is_incomplete(const char *text);

@@ -1,15 +1,21 @@
 #include "src/crepl/names.h"
 
 #include "injector/linkmap.h"
+#include "src/base_name.h"
+#include "src/crepl/debug_size.h"
 #include "src/crepl/names_private.h"
 #include "src/crepl/prototypes.h"
 #include "src/crepl/signature.h"
 #include "src/lines.h"
+#include "src/payload_file.h"
 #include "src/types.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* By debug_size: what is indexed in half a second or so. */
+#define QUICK_BYTES (UINT64_C(40) << 20)
 
 struct searched {
     struct module *module;
@@ -23,6 +29,7 @@ struct names {
     struct linkmap *linkmap; /* NULL: a static program */
     struct searched *order;  /* the program first */
     size_t count;
+    deadline_t hurry; /* 0: none */
 };
 
 /* --- The order of search. --- */
@@ -106,12 +113,25 @@ void names_destroy(struct names *names)
     free(names);
 }
 
+/* The file of the module is opened then. */
+static bool is_affordable(const struct names *names, struct module *module)
+{
+    if (names->hurry && deadline_passed(names->hurry))
+        return false;
+    module_open(module);
+    return !names->hurry || debug_size(module) <= QUICK_BYTES;
+}
+
+void names_hurry(struct names *names, deadline_t until)
+{
+    names->hurry = until;
+}
+
 static struct name_index *get_index(struct names *names, size_t at)
 {
     struct searched *searched = &names->order[at];
-    if (!searched->indexed) {
+    if (!searched->indexed && is_affordable(names, searched->module)) {
         searched->indexed = true;
-        module_open(searched->module);
         struct lines *lines = symbols_lines(names->symbols, searched->module);
         if (lines)
             searched->index = name_index_create(lines_dwarf(lines));
@@ -126,6 +146,11 @@ bool names_module(struct names *names, size_t at, struct module **module, struct
     *module = names->order[at].module;
     *ret = get_index(names, at);
     return true;
+}
+
+bool names_is_manhole(const struct module *module)
+{
+    return strstr(base_name(module->path), PAYLOAD_SONAME) != NULL;
 }
 
 struct name_index *names_index(struct names *names, const struct module *module)

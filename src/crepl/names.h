@@ -7,6 +7,7 @@
 #ifndef SRC_CREPL_NAMES_H
 #define SRC_CREPL_NAMES_H
 
+#include "injector/deadline.h"
 #include "injector/error.h"
 #include "injector/module.h"
 #include "src/crepl/addresses.h"
@@ -89,6 +90,15 @@ bool names_suggest(struct names *names, const char *name, char *buffer, size_t s
  * NULL where it has no debug information. False behind the last module.
  */
 bool names_module(struct names *names, size_t at, struct module **module, struct name_index **ret);
+
+/*
+ * Until `until` passes, debug information is indexed only where that takes a moment; after that,
+ * none is. What was indexed before stays. 0: as before, whatever it takes.
+ */
+void names_hurry(struct names *names, deadline_t until);
+
+/* True for the manhole's own module: its names are there, but nobody looks for them. */
+bool names_is_manhole(const struct module *module);
 
 /* The index of one module; NULL: it has no debug information. */
 struct name_index *names_index(struct names *names, const struct module *module);

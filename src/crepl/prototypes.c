@@ -240,3 +240,12 @@ const char *header_text_find(const char *name, bool *is_type)
     *is_type = found->is_type;
     return found->text;
 }
+
+const char *prototype_name(size_t at)
+{
+    size_t functions = sizeof(prototypes) / sizeof(prototypes[0]);
+    size_t texts = sizeof(header_texts) / sizeof(header_texts[0]);
+    if (at < functions)
+        return prototypes[at].name;
+    return at - functions < texts ? header_texts[at - functions].name : NULL;
+}

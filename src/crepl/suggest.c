@@ -6,6 +6,8 @@
 
 #define SUGGESTED_MAX 3
 #define LENGTH_MAX 63
+/* Names that are looked at in less than half a second; of more there is one near to any. */
+#define NAMES_MAX 1000000
 
 struct suggestion {
     const char *name;
@@ -72,6 +74,8 @@ bool names_suggest(struct names *names, const char *name, char *buffer, size_t s
             return false;
     }
     const struct name_entry *all = name_index_all(index, &count);
+    if (count > NAMES_MAX)
+        return false;
     for (size_t i = 0; i < count; i++) {
         size_t other = strlen(all[i].name);
         if (other > LENGTH_MAX || other + allowed < length || length + allowed < other)
