@@ -49,6 +49,9 @@
 #define KILL_SLACK_US 10000
 #define UNREPAIRED_SLACK_US 2000000
 
+/* How often to see whether all stand: they do so for as long. */
+#define HELD_POLL_US 50
+
 /* Shared with the helper; made and touched before anything is stopped. */
 struct shared {
     _Atomic uint64_t first_interrupt_us; /* 0: none yet */
@@ -56,6 +59,9 @@ struct shared {
     _Atomic bool cut;
     _Atomic bool
         repaired; /* every thread that was interrupted has stopped, and has its EINTR repair */
+    _Atomic bool standing; /* all of them, for request->held */
+    _Atomic bool done;     /* that has returned */
+    _Atomic bool held;     /* before the threads were let go */
     size_t count, capacity;
     size_t stacks_used, stacks_capacity;
     uint8_t *stacks;
@@ -178,8 +184,17 @@ struct directory_entry {
     char name[];
 };
 
+static bool is_spared(const struct burst_request *request, pid_t tid)
+{
+    for (size_t i = 0; i < request->spared_count; i++)
+        if (request->spared[i] == tid)
+            return true;
+    return false;
+}
+
 /* Appends the threads that are not known yet, seized and interrupted. */
-static void add_newborn(const struct process *process, struct shared *shared, size_t asked)
+static void add_newborn(const struct process *process, struct shared *shared,
+                        const struct burst_request *request)
 {
     static _Alignas(8) char buffer[32 * 1024];
     long got;
@@ -190,8 +205,8 @@ static void add_newborn(const struct process *process, struct shared *shared, si
             struct directory_entry *entry = (struct directory_entry *)(buffer + at);
             at += entry->length;
             pid_t tid = (pid_t)atoi(entry->name);
-            if (tid <= 0 || is_known(shared, asked, tid) || look_is_worker(process, tid) ||
-                shared->count == shared->capacity)
+            if (tid <= 0 || is_known(shared, request->count, tid) || is_spared(request, tid) ||
+                look_is_worker(process, tid) || shared->count == shared->capacity)
                 continue;
             struct burst_thread *thread = &shared->threads[shared->count];
             thread->tid = tid;
@@ -325,9 +340,31 @@ static bool any_late(const struct shared *shared)
     return false;
 }
 
-_Noreturn static void run_helper(struct process *process, struct shared *shared,
+/* Not when there may be more than there is room for. */
+static bool all_stand(const struct shared *shared)
+{
+    for (size_t i = 0; i < shared->count; i++) {
+        if (shared->threads[i].outcome != BURST_STOPPED && shared->threads[i].outcome != BURST_GONE)
+            return false;
+    }
+    return shared->count < shared->capacity;
+}
+
+/* Until the other process has done what they stand for. */
+static void hold(struct shared *shared, deadline_t deadline)
+{
+    static const struct timespec moment = {.tv_nsec = 20 * 1000};
+    shared->standing = true;
+    while (!shared->done && !deadline_passed(deadline))
+        nanosleep(&moment, NULL); /* woken early or not, it looks again */
+    shared->held = shared->done;
+}
+
+_Noreturn static void run_helper(const struct process *target, struct shared *shared,
                                  const struct burst_request *request, pid_t parent)
 {
+    struct process own = *target, *process = &own; /* its live_tid changes with the threads */
+
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
         _exit(1);
     /* What keeps the pause short; refused to users without privileges, and that is fine. */
@@ -346,16 +383,21 @@ _Noreturn static void run_helper(struct process *process, struct shared *shared,
     bool in_time = interrupt_some(shared, true, interrupt_deadline) &&
                    interrupt_some(shared, false, interrupt_deadline);
 
-    size_t asked = shared->count, first = 0;
+    size_t first = 0;
     while (wait_for_stops(shared, first, stop_deadline) && in_time && request->whole_process) {
         first = shared->count;
-        add_newborn(process, shared, asked);
+        add_newborn(process, shared, request);
         if (first == shared->count)
             break;
     }
     shared->repaired = !any_late(shared);
-    copy_stacks(process, shared, request, true, copy_deadline);
-    copy_stacks(process, shared, request, false, copy_deadline);
+    if (request->held) {
+        if (all_stand(shared))
+            hold(shared, start + request->max_pause_us * 90 / 100);
+    } else {
+        copy_stacks(process, shared, request, true, copy_deadline);
+        copy_stacks(process, shared, request, false, copy_deadline);
+    }
     release(process, shared);
     _exit(0);
 }
@@ -396,13 +438,18 @@ static struct error *create_shared(const struct burst_request *request, struct b
  * Waits until the helper has closed its end of the pipe, which its end does; kills it when it
  * overruns. `alive_fd` is the other end.
  */
-static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t max_pause_us)
+static void watch(struct shared *shared, pid_t helper, int alive_fd,
+                  const struct burst_request *request)
 {
     deadline_t seize_deadline = deadline_after_us(SEIZE_TIMEOUT_US);
     for (;;) {
+        if (shared->standing && !shared->done) {
+            request->held(request->context);
+            shared->done = true;
+        }
         uint64_t start = shared->first_interrupt_us;
         uint64_t slack = shared->repaired ? KILL_SLACK_US : UNREPAIRED_SLACK_US;
-        deadline_t deadline = start ? start + max_pause_us + slack : seize_deadline;
+        deadline_t deadline = start ? start + request->max_pause_us + slack : seize_deadline;
         if (shared->last_release_us) /* nothing is paused any more, only late ones awaited */
             deadline = shared->last_release_us + DRAIN_RUNNABLE_US + KILL_SLACK_US;
         uint64_t left = deadline_left_us(deadline);
@@ -413,6 +460,8 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t ma
         }
         if ((!start || !shared->repaired) && left > 1000)
             left = 1000; /* to see what comes next */
+        if (request->held && !shared->done && left > HELD_POLL_US)
+            left = HELD_POLL_US;
         struct timespec timeout = {.tv_sec = (time_t)(left / 1000000),
                                    .tv_nsec = (long)(left % 1000000) * 1000};
         struct pollfd poll_fd = {.fd = alive_fd, .events = POLLIN};
@@ -421,8 +470,9 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd, uint64_t ma
     }
 }
 
-static struct error *start_helper(struct process *process, const struct burst_request *request,
-                                  struct shared *shared, pid_t *helper, int *alive_fd)
+static struct error *start_helper(const struct process *process,
+                                  const struct burst_request *request, struct shared *shared,
+                                  pid_t *helper, int *alive_fd)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
@@ -452,7 +502,7 @@ static struct error *start_helper(struct process *process, const struct burst_re
                         strerror(errnum));
 }
 
-struct error *burst_run(struct process *process, const struct burst_request *request,
+struct error *burst_run(const struct process *process, const struct burst_request *request,
                         struct burst *ret)
 {
     *ret = (struct burst){0};
@@ -467,7 +517,7 @@ struct error *burst_run(struct process *process, const struct burst_request *req
         burst_deinit(ret);
         return error;
     }
-    watch(shared, helper, alive_fd, request->max_pause_us);
+    watch(shared, helper, alive_fd, request);
     /* The kernel releases all tracees before it reports the exit (kernel/exit.c, exit_notify). */
     while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
         continue;
@@ -480,6 +530,7 @@ struct error *burst_run(struct process *process, const struct burst_request *req
     ret->stacks = shared->stacks;
     ret->pause_us = start ? end - start : 0;
     ret->cut = shared->cut;
+    ret->held = shared->held;
     return NULL;
 }
 

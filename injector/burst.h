@@ -1,7 +1,8 @@
 /*
- * Stops threads of a target for one short moment, copies their registers and stacks, and lets them
- * go. All of it happens in a helper process: its end, however it comes, releases every thread; it
- * dies with us; and we kill it when the moment gets too long.
+ * Stops threads of a target for one short moment, copies their registers and stacks, or has
+ * something done meanwhile, and lets them go. All of it happens in a helper process: its end,
+ * however it comes, releases every thread; it dies with us; and we kill it when the moment gets too
+ * long.
  */
 #ifndef INJECTOR_BURST_H
 #define INJECTOR_BURST_H
@@ -25,6 +26,15 @@ struct burst_request {
     size_t stack_limit;      /* bytes copied per thread at most */
     size_t stack_space;      /* bytes for all stacks together */
     uint64_t max_pause_us;
+    /*
+     * Instead of copying stacks: called in this process when every thread of a whole process
+     * stands, and those stand until it returns, at most until nine tenths of max_pause_us are over.
+     * May be NULL. Of `spared` (`spared_count` of them) none is stopped.
+     */
+    void (*held)(void *context);
+    void *context;
+    const pid_t *spared;
+    size_t spared_count;
 };
 
 enum burst_outcome {
@@ -54,13 +64,14 @@ struct burst {
     const uint8_t *stacks;
     uint64_t pause_us; /* from the first interrupt to the last release */
     bool cut;          /* max_pause_us ended it before every thread was stopped and copied */
+    bool held;         /* all stood from before the call of `held` until it had returned */
 
     void *shared; /* private: what lies under the above */
     size_t shared_size;
 };
 
 /* Errors: ERROR_PARTIAL when there is no memory or process for it. Threads fail one by one. */
-struct error *burst_run(struct process *process, const struct burst_request *request,
+struct error *burst_run(const struct process *process, const struct burst_request *request,
                         struct burst *ret) MUST_CHECK;
 void burst_deinit(struct burst *burst);
 

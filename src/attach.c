@@ -117,6 +117,7 @@ int attach_run(const struct options *options)
         .symbols = symbol_names_create(connection.process),
         .out = &out,
         .signal_fd = -1,
+        .max_pause_us = options->dump.max_pause_us,
         .read_only = options->read_only,
     };
     struct evaluator evaluator = {.session = &session};

@@ -110,7 +110,8 @@ static const struct option long_options[] = {
  */
 struct given {
     int verb, dump_option, install_option, timeout, script;
-    int format; /* of --dump, --list, and scripts */
+    int max_pause; /* of --dump, and of the console */
+    int format;    /* of --dump, --list, and scripts */
     bool count, interval;
     int live_option; /* of a dump: one that makes sense only with a process that is there */
 };
@@ -286,7 +287,9 @@ static struct error *take_option(int code, const char *value, struct options *op
     if (code < CODE_DUMP_OPTIONS)
         return take_verb(code, options, given);
     if (code < CODE_INSTALL_OPTIONS) {
-        *(code == CODE_FORMAT ? &given->format : &given->dump_option) = code;
+        *(code == CODE_FORMAT      ? &given->format
+          : code == CODE_MAX_PAUSE ? &given->max_pause
+                                   : &given->dump_option) = code;
         given->count |= code == CODE_COUNT;
         given->interval |= code == CODE_INTERVAL;
         if (is_live_option(code))
@@ -511,6 +514,10 @@ static struct error *check_together(const struct options *options, const struct 
     if (given->script && options->verb != VERB_ATTACH)
         return error_create(ERROR_USAGE, 0, "--%s and --%s: one thing at a time" TRY_HELP,
                             option_name(given->script), verb);
+    if (given->max_pause && options->verb != VERB_DUMP && options->verb != VERB_ATTACH)
+        return error_create(
+            ERROR_USAGE, 0,
+            "--max-pause is an option of --dump and the console, not of --%s" TRY_HELP, verb);
     if (options->read_only && options->verb != VERB_ATTACH)
         return error_create(ERROR_USAGE, 0,
                             "--read-only is an option of the console, not of --%s" TRY_HELP, verb);

@@ -11,14 +11,16 @@
 #include "src/terminal.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct session {
     struct client *client;
     const struct process *process; /* NULL: out of sight */
     struct symbol_names *symbols;  /* for names that the manhole does not know; or NULL */
     struct terminal *out;
-    int signal_fd;  /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
-    bool read_only; /* what would write to the program, or call a function, is refused */
+    int signal_fd;         /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
+    uint64_t max_pause_us; /* how long threads may be held (.frozen) */
+    bool read_only;        /* what would write to the program, or call a function, is refused */
 };
 
 struct session_answer {

@@ -118,3 +118,50 @@ c() {
     assert_line --partial 'origin'
     refute_line --regexp '^\$6'
 }
+
+# goes_on: the busy thread counts, and nobody traces it.
+goes_on() {
+    local before
+    c 'first'
+    before=${lines[0]#*= }
+    c 'first'
+    ((${lines[0]#*= } > before)) && ! grep -q '^TracerPid:[[:space:]]*[1-9]' /proc/"$pid"/task/*/status
+}
+
+@test "a frozen expression sees one moment, and all threads go on" {
+    compiled
+    local with=(--max-pause 5000)
+    # While it is copied live, the thread goes through all of it many times.
+    c '.frozen sweep' '$1[0] - $1[4095] <= 1 && $1[0] > 0' '.frozen sweep' '$3[0] - $3[4095] <= 1 && $3[0] > $1[0]' '.frozen values' \
+        'values[1] = 9' '$5' '.frozen *head' '.frozen/x "abc"[1]' '$5[3] + _'
+    assert_success
+    assert_line '$2 = 1'
+    assert_line '$4 = 1'
+    assert_line '$5 = {1, 2, 3, 4}'
+    assert_line '$7 = {1, 2, 3, 4}'
+    assert_line '  id = 1,'
+    assert_line '$9 = 0x62'
+    assert_line '$10 = 102'
+    assert_line --regexp '^manhole-attach: the 2 other threads stood for [0-9.]+ ms$'
+    wait_until 20 goes_on
+}
+
+@test "what is frozen only reads, not all threads stopped in time is said, and the tool may die" {
+    compiled
+    local i
+    c '.frozen tick(1)' '.frozen calls = 1' '.frozen int x = 1;' '.frozen' '.frozen *(int *)8' 'calls'
+    assert_failure 1
+    assert_line --partial "'(' in column 5: a function would be called; while threads stand only what reads may run"
+    assert_line --partial "'=' in column 7: an assignment would write"
+    assert_line '$1 = 0'
+    local with=(--max-pause 0.001)
+    c '.frozen calls'
+    assert_failure 1
+    assert_output --partial 'nothing was evaluated'
+    for ((i = 0; i < 5; i++)); do
+        timeout -s KILL "0.$((i + 3))" "$ATTACH" --max-pause 5000 --eval '.frozen calls' --eval '.frozen calls' \
+            --eval '.frozen calls' --eval '.frozen calls' --eval '.frozen calls' --eval '.frozen calls' "$pid" || true
+    done
+    with=()
+    wait_until 20 goes_on
+}

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct error *print(struct crepl *crepl, char format, const struct expression_value *value)
+struct error *crepl_print(struct crepl *crepl, const char *format,
+                          const struct expression_value *value)
 {
     CLEANUP_FREE char *text = NULL, *line = NULL;
     struct shown shown = crepl_shown(crepl, value->type, value->address);
     shown.copied = true;
-    shown.format = format;
+    shown.format = *format;
     size_t number = results_add(&crepl->results, value->type, value->address);
     struct error *error = number ? show_value(&shown, &text) : error_no_memory();
     if (error)
@@ -26,18 +27,23 @@ static struct error *print(struct crepl *crepl, char format, const struct expres
     return NULL;
 }
 
+bool crepl_check_format(const char *format, struct session_answer *answer)
+{
+    if (strlen(format) <= 1 && (!*format || strchr(FORMAT_LETTERS, *format)))
+        return true;
+    answer_refuse(answer, "'%s' is no format; it is one of the letters %s", format, FORMAT_LETTERS);
+    return false;
+}
+
 struct error *command_print(struct crepl *crepl, const char *format, const char *arguments,
                             struct session_answer *ret)
 {
-    if (strlen(format) > 1 || (*format && !strchr(FORMAT_LETTERS, *format))) {
-        answer_refuse(ret, "'%s' is no format; those of .p are the letters %s", format,
-                      FORMAT_LETTERS);
+    if (!crepl_check_format(format, ret))
         return NULL;
-    }
     struct expression_value value;
     struct error *error = crepl_find_value(crepl, arguments, &value, ret);
     if (!error && ret->outcome == MANHOLE_DONE && value.type)
-        error = print(crepl, *format, &value);
+        error = crepl_print(crepl, format, &value);
     free(value.type);
     return error;
 }

@@ -1,6 +1,9 @@
 /* Commands that change how this session evaluates. */
 #include "src/crepl/commands.h"
 #include "src/crepl/crepl_private.h"
+#include "src/message.h"
+
+#include <stdlib.h>
 
 struct error *command_readonly(struct crepl *crepl, const char *format, const char *arguments,
                                struct session_answer *ret)
@@ -13,4 +16,21 @@ struct error *command_readonly(struct crepl *crepl, const char *format, const ch
     crepl->session->read_only = true;
     crepl_write_line(crepl, "from here on what would write or call is refused");
     return NULL;
+}
+
+struct error *command_frozen(struct crepl *crepl, const char *format, const char *arguments,
+                             struct session_answer *ret)
+{
+    struct expression_value value;
+    struct hold_report report = {0};
+    if (!crepl_check_format(format, ret))
+        return NULL;
+    struct error *error = crepl_find_frozen(crepl, arguments, &value, &report, ret);
+    if (report.pause_us)
+        message_note("the %zu other threads stood for %.3g ms", report.threads,
+                     (double)report.pause_us / 1000);
+    if (!error && ret->outcome == MANHOLE_DONE && value.type)
+        error = crepl_print(crepl, format, &value);
+    free(value.type);
+    return error;
 }

@@ -6,6 +6,7 @@
 #include "src/crepl/crepl.h"
 #include "src/crepl/declare.h"
 #include "src/crepl/definitions.h"
+#include "src/crepl/hold.h"
 #include "src/crepl/linkage.h"
 #include "src/crepl/loader.h"
 #include "src/crepl/results.h"
@@ -51,6 +52,11 @@ struct expression_value {
 struct error *crepl_find_value(struct crepl *crepl, const char *text, struct expression_value *ret,
                                struct session_answer *answer) MUST_CHECK;
 
+/* The same while every other thread of the target stands: see hold.h. An array is copied too. */
+struct error *crepl_find_frozen(struct crepl *crepl, const char *text, struct expression_value *ret,
+                                struct hold_report *report,
+                                struct session_answer *answer) MUST_CHECK;
+
 /*
  * The type of an expression, as the compiler writes it ("struct client *"), without running
  * anything; malloc'ed. The answer is MANHOLE_DONE when there is one. `quiet`: nothing is said of it
@@ -65,6 +71,12 @@ struct shown crepl_shown(const struct crepl *crepl, const char *type, uint64_t a
 /* Its text as show_value writes it, malloc'ed, not yet safe for a terminal. */
 struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address,
                              char **ret) MUST_CHECK;
+
+/* commands_print.c: a format as .p has it ("x", ""); false: it is none, which is the answer. */
+bool crepl_check_format(const char *format, struct session_answer *answer);
+/* Writes a value as the next result, "$4 = 0x1f". */
+struct error *crepl_print(struct crepl *crepl, const char *format,
+                          const struct expression_value *value) MUST_CHECK;
 
 /* Writes text to the user, and a newline. */
 void crepl_write_line(struct crepl *crepl, const char *text);

@@ -138,6 +138,10 @@ static struct error *classify(struct evaluation *evaluation)
     if (!error && evaluation->snippet.kind == SNIPPET_WRONG)
         complain_compiler(evaluation->text, &evaluation->declarations,
                           &evaluation->snippet.complaint, evaluation->answer, &evaluation->place);
+    /* Only what the value holds is of one moment. */
+    if (!error && evaluation->held)
+        error = snippet_copy_arrays(evaluation->context, evaluation->declarations.snippet,
+                                    &evaluation->snippet);
     return error;
 }
 
@@ -296,13 +300,14 @@ static struct error *execute(struct evaluation *evaluation)
        cannot where nothing is written: then it stays for the session, whose results may have it. */
     bool stays = false;
     struct error *error = find_string(evaluation, &stays);
-    bool keep = stays && !evaluation->crepl->session->read_only;
+    bool keep = stays && !evaluation->held && !evaluation->crepl->session->read_only;
     if (!error)
         error = loader_load(loader, &evaluation->code, keep, evaluation->answer);
     if (error || evaluation_is_refused(evaluation))
         return error;
-    error =
-        loader_execute(loader, compiled_find(&evaluation->code, SNIPPET_RUN), evaluation->answer);
+    uint64_t start = compiled_find(&evaluation->code, SNIPPET_RUN);
+    error = evaluation->held ? hold_execute(loader, start, evaluation->held, evaluation->answer)
+                             : loader_execute(loader, start, evaluation->answer);
     terminal_end_line(evaluation->crepl->session->out);
     if (evaluation->answer->outcome == MANHOLE_FAULTED)
         linkage_forget_thread(&evaluation->crepl->linkage);
@@ -328,7 +333,7 @@ static struct error *define(struct evaluation *evaluation)
 /* Of an array the code left the address. */
 static bool find_array(struct evaluation *evaluation)
 {
-    return !snippet_is_array(evaluation->snippet.type) ||
+    return evaluation->snippet.copies || !snippet_is_array(evaluation->snippet.type) ||
            remote_read(evaluation->crepl->session->process, evaluation->value, &evaluation->value,
                        sizeof(evaluation->value)) == sizeof(evaluation->value);
 }
@@ -417,18 +422,34 @@ void evaluated_deinit(struct evaluated *evaluated)
     *evaluated = (struct evaluated){0};
 }
 
+static struct error *find_value(struct evaluation *evaluation, struct expression_value *ret)
+{
+    *ret = (struct expression_value){0};
+    struct error *error = evaluation_run(evaluation);
+    if (!error && !evaluation_is_refused(evaluation)) {
+        ret->type = strdup(evaluation->snippet.type);
+        ret->address = evaluation->value;
+        error = ret->type ? NULL : error_no_memory();
+    }
+    evaluation_deinit(evaluation);
+    return error;
+}
+
 struct error *crepl_find_value(struct crepl *crepl, const char *text, struct expression_value *ret,
                                struct session_answer *answer)
 {
-    CLEANUP_EVALUATION struct evaluation evaluation = {
-        .crepl = crepl, .text = text, .needs_value = true, .answer = answer};
-    *ret = (struct expression_value){0};
-    struct error *error = evaluation_run(&evaluation);
-    if (error || evaluation_is_refused(&evaluation))
-        return error;
-    ret->type = strdup(evaluation.snippet.type);
-    ret->address = evaluation.value;
-    return ret->type ? NULL : error_no_memory();
+    return find_value(
+        &(struct evaluation){.crepl = crepl, .text = text, .needs_value = true, .answer = answer},
+        ret);
+}
+
+struct error *crepl_find_frozen(struct crepl *crepl, const char *text, struct expression_value *ret,
+                                struct hold_report *report, struct session_answer *answer)
+{
+    return find_value(
+        &(struct evaluation){
+            .crepl = crepl, .text = text, .needs_value = true, .held = report, .answer = answer},
+        ret);
 }
 
 struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet, char **ret,

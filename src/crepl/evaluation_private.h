@@ -3,18 +3,20 @@
 #define SRC_CREPL_EVALUATION_PRIVATE_H
 
 #include "src/crepl/crepl_private.h"
+#include "src/crepl/hold.h"
 #include "src/crepl/snippet.h"
 
 /* One text on its way: what is made of it, from the top to the bottom of evaluation.c. */
 struct evaluation {
     struct crepl *crepl;
     const char *text;
-    bool quiet;             /* no notes */
-    bool needs_value;       /* anything but an expression with a value is not to run */
-    bool needs_definitions; /* anything but definitions is not to run */
-    bool sets_values;       /* the first values of variables, no other statements */
-    bool done;              /* others have evaluated the parts of the text */
-    char *prelude;          /* the session's declarations that it may use */
+    bool quiet;               /* no notes */
+    bool needs_value;         /* anything but an expression with a value is not to run */
+    bool needs_definitions;   /* anything but definitions is not to run */
+    bool sets_values;         /* the first values of variables, no other statements */
+    struct hold_report *held; /* it is to run while all other threads stand; or NULL */
+    bool done;                /* others have evaluated the parts of the text */
+    char *prelude;            /* the session's declarations that it may use */
     struct declarations declarations;
     char *context; /* the C before the snippet: declarations and prelude */
     struct snippet snippet;

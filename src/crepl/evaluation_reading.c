@@ -5,7 +5,9 @@
 
 static void refuse_finding(struct evaluation *evaluation, const struct read_only_finding *finding)
 {
-    static const char reads[] = "this session only reads (--read-only)";
+    const char *reads = evaluation->crepl->session->read_only
+                            ? "this session only reads (--read-only)"
+                            : "while threads stand only what reads may run";
     if (finding->length)
         text_place_set(evaluation->text, finding->start, finding->length, &evaluation->place);
     if (finding->length)
@@ -28,7 +30,7 @@ static const struct binding *find_indirect(const struct declarations *declaratio
 struct error *evaluation_check_reading(struct evaluation *evaluation)
 {
     struct read_only_finding finding;
-    if (!evaluation->crepl->session->read_only)
+    if (!evaluation->crepl->session->read_only && !evaluation->held)
         return NULL;
     struct error *error = read_only_check(evaluation->text, evaluation->context, &finding);
     if (error)

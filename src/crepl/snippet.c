@@ -125,21 +125,37 @@ static bool is_aggregate(const char *type)
 /* Numbers and pointers have 16 bytes at most (long double), of arrays only the address is kept. */
 #define SCALAR_BYTES 16
 
-/* That of a structure shows in the type of an array of as many characters: "char [248]". */
-static struct error *find_size(const char *declarations, const char *expression,
-                               struct snippet *snippet)
+/* That of anything else shows in the type of an array of as many characters: "char [248]". */
+static struct error *measure(const char *declarations, const char *expression,
+                             struct snippet *snippet)
 {
     char type[64];
     struct complaint ignored;
     bool found;
-    snippet->size = strcmp(snippet->type, "void") == 0 ? 0 : SCALAR_BYTES;
-    if (!is_aggregate(snippet->type))
-        return NULL;
     struct error *error =
         probe(declarations, "char[sizeof", expression, "]", &ignored, type, sizeof(type), &found);
     if (!error && found && strchr(type, '['))
         snippet->size = strtoull(strchr(type, '[') + 1, NULL, 10);
     return error;
+}
+
+static struct error *find_size(const char *declarations, const char *expression,
+                               struct snippet *snippet)
+{
+    snippet->size = strcmp(snippet->type, "void") == 0 ? 0 : SCALAR_BYTES;
+    return is_aggregate(snippet->type) ? measure(declarations, expression, snippet) : NULL;
+}
+
+struct error *snippet_copy_arrays(const char *declarations, const char *text,
+                                  struct snippet *snippet)
+{
+    if (snippet->kind != SNIPPET_EXPRESSION || !snippet_is_array(snippet->type))
+        return NULL;
+    CLEANUP_FREE char *expression = copy_expression(text);
+    if (!expression)
+        return error_no_memory();
+    snippet->copies = true;
+    return measure(declarations, expression, snippet);
 }
 
 static struct error *try_expression(const char *declarations, const char *text,
@@ -216,6 +232,21 @@ static int write_expression(const char *declarations, const char *expression, co
     return asprintf(ret, format, declarations, pointer, "&", expression);
 }
 
+/* Byte by byte: arrays cannot be assigned. */
+static int write_copy(const char *declarations, const char *expression, const char *type,
+                      char **ret)
+{
+    return asprintf(
+        ret,
+        "%s\nextern __typeof__(%s) " SNIPPET_VALUE ";\nvoid " SNIPPET_RUN
+        "(void)\n{\nconst volatile char *__manhole_from = (const volatile char *)&(" USER_TEXT
+        "%s" OUR_TEXT ");\n"
+        "for (unsigned long __manhole_at = 0; __manhole_at < sizeof(" SNIPPET_VALUE
+        "); __manhole_at++)\n"
+        "((char *)&" SNIPPET_VALUE ")[__manhole_at] = __manhole_from[__manhole_at];\n}",
+        declarations, type, expression);
+}
+
 struct error *snippet_source(const char *declarations, const char *text,
                              const struct snippet *snippet, char **ret)
 {
@@ -223,7 +254,9 @@ struct error *snippet_source(const char *declarations, const char *text,
     CLEANUP_FREE char *expression = copy_expression(text);
     if (!expression)
         return error_no_memory();
-    if (snippet->kind == SNIPPET_EXPRESSION)
+    if (snippet->copies)
+        length = write_copy(declarations, expression, snippet->type, ret);
+    else if (snippet->kind == SNIPPET_EXPRESSION)
         length = write_expression(declarations, expression, snippet->type, ret);
     else if (snippet->kind == SNIPPET_STATEMENTS)
         length = asprintf(ret, "%s\nvoid " SNIPPET_RUN "(void)\n{" USER_TEXT "%s" OUR_TEXT ";\n}",

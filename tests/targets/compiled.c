@@ -32,7 +32,7 @@ struct item {
 static struct item last = {2, NULL};
 struct item *head = &(struct item){1, &last};
 volatile int calls, values[4] = {1, 2, 3, 4};
-volatile unsigned long first, second;
+volatile unsigned long first, sweep[4096]; /* each step goes through all of it */
 number total = 1;
 struct pair half = {4, 0.5};
 long double wide = 1.25L;
@@ -55,7 +55,8 @@ static void *work(void *argument)
     worker = gettid();
     for (;;) {
         first++;
-        second++;
+        for (int i = 0; i < 4096; i++)
+            sweep[i]++;
     }
     return argument;
 }
