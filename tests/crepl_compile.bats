@@ -108,7 +108,9 @@ c() {
     compiled
     c 'int x = 2, y = 3;' 'double x = 2.5;' 'x + y' 'long x(int n) { return n + y; }' 'x(1)' 'char *y = "y";' 'y' \
         'struct point { int x; }; struct point origin = {1};' 'struct point { double u, v; };' 'sizeof(struct point)' \
-        'struct point *there = (void *)head;' 'double point = tick(1) + 0.5;' '1 + point' 'origin'
+        'struct point *there = (void *)head;' 'double point = tick(1) + 0.5;' '1 + point' \
+        'struct sweep { long at[9]; };' 'struct sweep s = *(struct sweep *)sweep;' 's.at[8] <= sweep[8]' \
+        'struct item { char c; };' 'sizeof(struct item)' 'origin'
     assert_failure 1
     assert_line '$1 = 5.5'
     assert_line '$2 = 4'
@@ -116,7 +118,9 @@ c() {
     assert_line '$4 = 16'
     assert_line '$5 = 2.5'
     assert_line --partial 'origin'
-    refute_line --regexp '^\$6'
+    assert_line '$6 = 1'
+    assert_line '$7 = 1'
+    refute_line --regexp '^\$8'
 }
 
 # goes_on: the busy thread counts, and nobody traces it.

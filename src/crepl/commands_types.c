@@ -145,7 +145,7 @@ static bool print_name(FILE *out, struct crepl *crepl, const struct tokens *toke
         wanted.tag |= tokens->count == 2 && token_is(tokens, &tokens->tokens[0], tags[i]);
     if ((name->kind != TOKEN_NAME && name->kind != TOKEN_QUALIFIED) ||
         (tokens->count != 1 && !wanted.tag) ||
-        definitions_has(&crepl->definitions, wanted.text, wanted.length))
+        definitions_has(&crepl->definitions, wanted.text, wanted.length, wanted.tag))
         return false;
     struct named named;
     CLEANUP_FREE char *why = NULL, *text = strndup(wanted.text, wanted.length);

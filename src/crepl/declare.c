@@ -97,8 +97,8 @@ static bool add_root(struct declaring *declaring, const struct tokens *tokens, s
     bool is_written_to = at + 1 < tokens->count && is_assignment(tokens, token + 1);
     if ((token->use != USE_ORDINARY && token->use != USE_TAG) || token->at_file_level ||
         (token->declared && token->use == USE_TAG) || is_builtin(text, token->length) ||
-        (input->is_known && token->use == USE_ORDINARY &&
-         input->is_known(input->context, text, token->length)))
+        (input->is_known &&
+         input->is_known(input->context, text, token->length, token->use == USE_TAG)))
         return true;
     struct root *root = find_root(declaring, tokens, token);
     if (root) {

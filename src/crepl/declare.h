@@ -67,7 +67,7 @@ struct declare_input {
     const char *snippet;
     const char *prelude; /* C of the session that stands before it and uses names too; or NULL */
     /* A name that the session defined: not to be declared. NULL: none. */
-    bool (*is_known)(void *context, const char *name, size_t length);
+    bool (*is_known)(void *context, const char *name, size_t length, bool tag);
     /* A type of the session. NULL: none. */
     bool (*is_type)(void *context, const char *name, size_t length);
     void *context;

@@ -396,10 +396,12 @@ static bool is_called(const struct definition *definition, const char *name, siz
            memcmp(definition->name, name, length) == 0;
 }
 
-bool definitions_has(const struct definitions *definitions, const char *name, size_t length)
+bool definitions_has(const struct definitions *definitions, const char *name, size_t length,
+                     bool tag)
 {
     for (size_t i = 0; i < definitions->count; i++)
-        if (is_called(&definitions->definitions[i], name, length))
+        if (definitions->definitions[i].is_tag == tag &&
+            is_called(&definitions->definitions[i], name, length))
             return true;
     return false;
 }

@@ -49,8 +49,9 @@ struct error *definitions_add(struct definitions *definitions, const char *text,
 struct error *definitions_declare(struct definitions *definitions, const struct tokens *before,
                                   char **ret) MUST_CHECK;
 
-/* True for a name (`length` bytes) that was defined. */
-bool definitions_has(const struct definitions *definitions, const char *name, size_t length);
+/* True for a name (`length` bytes) that was defined, as a tag or otherwise. */
+bool definitions_has(const struct definitions *definitions, const char *name, size_t length,
+                     bool tag);
 
 /* The same for a typedef. */
 bool definitions_has_type(const struct definitions *definitions, const char *name, size_t length);

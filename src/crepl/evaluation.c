@@ -36,10 +36,10 @@ bool evaluation_is_refused(const struct evaluation *evaluation)
 
 /* --- What it names. --- */
 
-static bool is_known(void *context, const char *name, size_t length)
+static bool is_known(void *context, const char *name, size_t length, bool tag)
 {
     const struct crepl *crepl = context;
-    return definitions_has(&crepl->definitions, name, length) ||
+    return definitions_has(&crepl->definitions, name, length, tag) ||
            results_find(&crepl->results, name, length);
 }
 
