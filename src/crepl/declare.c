@@ -46,6 +46,7 @@ void declarations_deinit(struct declarations *declarations)
     free(declarations->bindings);
     free(declarations->problems);
     free(declarations->text);
+    free(declarations->prelude);
     free(declarations->snippet);
     *declarations = (struct declarations){0};
 }
@@ -216,11 +217,10 @@ static void declare_all(struct declaring *declaring)
     ctypes_write_rest(declaring->declarer);
 }
 
-/* --- The snippet. --- */
+/* --- The texts. --- */
 
-static char *rewrite(const struct declaring *declaring)
+static char *rewrite(const struct declaring *declaring, const struct tokens *tokens)
 {
-    const struct tokens *tokens = &declaring->texts[1];
     char *snippet = NULL;
     size_t size, at = 0;
     FILE *out = open_memstream(&snippet, &size);
@@ -289,8 +289,10 @@ static struct error *declare(struct declaring *declaring)
     if (fclose(declarer->out) != 0)
         declarer->no_memory = true;
     declarer->out = NULL;
-    declaring->ret->snippet = rewrite(declaring);
-    return declarer->no_memory || !declaring->ret->snippet ? error_no_memory() : NULL;
+    struct declarations *ret = declaring->ret;
+    ret->prelude = rewrite(declaring, &declaring->texts[0]);
+    ret->snippet = rewrite(declaring, &declaring->texts[1]);
+    return declarer->no_memory || !ret->prelude || !ret->snippet ? error_no_memory() : NULL;
 }
 
 struct error *declarer_declare(struct declarer *declarer, const struct declare_input *input,

@@ -49,8 +49,8 @@ struct problem {
 };
 
 struct declarations {
-    char *text;    /* C, without the snippet */
-    char *snippet; /* with names of C in place of file.c::name and the like; lines stay */
+    char *text;              /* C, without the texts of the input */
+    char *prelude, *snippet; /* with names of C in place of file.c::name and the like; lines stay */
     struct binding *bindings;
     size_t binding_count;
     struct problem *problems;

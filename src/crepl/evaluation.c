@@ -122,7 +122,7 @@ static struct error *declare(struct evaluation *evaluation)
         return error;
     report_problems(evaluation);
     if (asprintf(&evaluation->context, "%s\n%s", evaluation->declarations.text,
-                 evaluation->prelude) < 0) {
+                 evaluation->declarations.prelude) < 0) {
         evaluation->context = NULL;
         return error_no_memory();
     }
@@ -199,8 +199,9 @@ static bool is_redefined(const struct evaluation *evaluation, const struct token
 static struct error *link_definitions(struct evaluation *evaluation)
 {
     const struct definitions *definitions = &evaluation->crepl->definitions;
+    const struct type_names types = evaluation_types(evaluation);
     struct tokens tokens;
-    struct error *error = tokens_read(&tokens, evaluation->declarations.snippet, NULL, NULL);
+    struct error *error = tokens_read(&tokens, evaluation->text, types.is_type, types.context);
     if (error)
         return error;
     for (size_t i = 0; !error && i < definitions->symbol_count; i++)
@@ -326,8 +327,9 @@ static struct error *define(struct evaluation *evaluation)
     if (error || evaluation_is_refused(evaluation))
         return error;
     const struct type_names types = evaluation_types(evaluation);
-    return definitions_add(&evaluation->crepl->definitions, evaluation->declarations.snippet,
-                           &types, &evaluation->code);
+    /* As it was typed: its names are looked up anew each time. */
+    return definitions_add(&evaluation->crepl->definitions, evaluation->text, &types,
+                           &evaluation->code);
 }
 
 /* Of an array the code left the address. */
