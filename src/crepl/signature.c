@@ -56,6 +56,25 @@ static void add_own_file(FILE *text, Dwarf_Die *type)
         fprintf(text, "%s;", name);
 }
 
+/* What makes up the type. Of a class's functions, types and static members each unit knows those
+   that it uses. */
+static bool is_part(Dwarf_Die *die)
+{
+    switch (dwarf_tag(die)) {
+    case DW_TAG_member: /* a static one, before DWARF 5 */
+        return !dwarf_hasattr(die, DW_AT_external);
+    case DW_TAG_inheritance:
+    case DW_TAG_variant_part:
+    case DW_TAG_enumerator:
+    case DW_TAG_subrange_type:
+    case DW_TAG_formal_parameter:
+    case DW_TAG_unspecified_parameters:
+        return true;
+    default:
+        return false;
+    }
+}
+
 char *type_signature(Dwarf_Die *type)
 {
     char *signature = NULL;
@@ -70,8 +89,7 @@ char *type_signature(Dwarf_Die *type)
     add_number(text, type, DW_AT_decl_line);
     if (dwarf_tag(type) != DW_TAG_subprogram && dwarf_child(type, &die) == 0) {
         do {
-            /* Which functions of a class a unit knows differs. */
-            if (dwarf_tag(&die) != DW_TAG_subprogram)
+            if (is_part(&die))
                 add_part(text, &die);
         } while (++count < MEMBERS_MAX && dwarf_siblingof(&die, &die) == 0);
     }
