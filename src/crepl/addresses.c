@@ -123,12 +123,19 @@ static bool must_not_be_called(Dwarf_Die *die)
            dwarf_formudata(&attribute, &convention) == 0 && convention == DW_CC_nocall;
 }
 
+/* Of a function in several parts (gcc moves what seldom runs away) the first one is entered. */
+static bool find_entry(Dwarf_Die *die, Dwarf_Addr *ret)
+{
+    Dwarf_Addr base, end;
+    return dwarf_entrypc(die, ret) == 0 || dwarf_ranges(die, 0, &base, ret, &end) > 0;
+}
+
 void address_of_function(struct module *module, Dwarf_Die *die, struct address *ret)
 {
     Dwarf_Addr pc;
     struct symbol symbol;
     *ret = (struct address){.kind = ADDRESS_NONE};
-    if (dwarf_entrypc(die, &pc) != 0 || !pc || pc >= UINT64_MAX - 1)
+    if (!find_entry(die, &pc) || !pc || pc >= UINT64_MAX - 1)
         return;
     module_open(module);
     *ret = (struct address){.kind = ADDRESS_MEMORY, .module = module, .value = pc + module->bias};

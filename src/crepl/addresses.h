@@ -35,9 +35,9 @@ struct address {
 void address_of_variable(struct module *module, Dwarf_Die *die, struct address *ret);
 
 /*
- * By DW_AT_low_pc, _entry_pc or _ranges, judged by the symbol there: "f.constprop.0", "f.isra.0",
- * "f.part.0" and "f.cold" of gcc (gcc/cgraphclones.cc, ipa-split.cc) and DW_CC_nocall are
- * ADDRESS_CHANGED.
+ * By DW_AT_entry_pc, _low_pc or the first of _ranges (DWARF 5, 2.17 and 2.18), judged by the symbol
+ * there: "f.constprop.0", "f.isra.0", "f.part.0" and "f.cold" of gcc (gcc/cgraphclones.cc,
+ * ipa-split.cc) and DW_CC_nocall are ADDRESS_CHANGED.
  */
 void address_of_function(struct module *module, Dwarf_Die *die, struct address *ret);
 
