@@ -134,17 +134,35 @@ static void declare_variable(struct declaring *declaring, struct root *root)
                               " is const in the program: writing to it may be a fault");
 }
 
-static bool is_of_go(Dwarf_Die *function)
+static void declare_symbol(struct declaring *declaring, struct root *root)
+{
+    FILE *out = declaring->declarer->out;
+    uint64_t size = root->named.address.size;
+    if (root->named.is_function)
+        fprintf(out, "extern long %s();\n", root->c_name);
+    else if (size)
+        fprintf(out, "extern unsigned char %s[%" PRIu64 "];\n", root->c_name, size);
+    else
+        fprintf(out, "extern unsigned char %s[];\n", root->c_name);
+    add_binding(declaring, root, root->c_name);
+}
+
+static bool is_of_language(Dwarf_Die *function, int language)
 {
     Dwarf_Die unit;
-    return dwarf_diecu(function, &unit, NULL, NULL) && dwarf_srclang(&unit) == DW_LANG_Go;
+    return dwarf_diecu(function, &unit, NULL, NULL) && dwarf_srclang(&unit) == language;
 }
 
 static void declare_function(struct declaring *declaring, struct root *root)
 {
     struct declarer *declarer = declaring->declarer;
     Dwarf_Die refused;
-    if (is_of_go(&root->named.die)) {
+    /* An assembler does not know what its functions take. */
+    if (is_of_language(&root->named.die, DW_LANG_Mips_Assembler)) {
+        declare_symbol(declaring, root);
+        return;
+    }
+    if (is_of_language(&root->named.die, DW_LANG_Go)) {
         declaring_add_problem(declaring, PROBLEM_REFUSED, root,
                               " cannot be called from here: functions of Go take their arguments "
                               "otherwise than those of C");
@@ -208,19 +226,6 @@ static void declare_enumerator(struct declaring *declaring, struct root *root)
         fprintf(out, "enum { %s = %" PRId64 " };\n", root->c_name, value);
     else
         fprintf(out, "static const long %s = %" PRId64 "L;\n", root->c_name, value);
-}
-
-static void declare_symbol(struct declaring *declaring, struct root *root)
-{
-    FILE *out = declaring->declarer->out;
-    uint64_t size = root->named.address.size;
-    if (root->named.is_function)
-        fprintf(out, "extern long %s();\n", root->c_name);
-    else if (size)
-        fprintf(out, "extern unsigned char %s[%" PRIu64 "];\n", root->c_name, size);
-    else
-        fprintf(out, "extern unsigned char %s[];\n", root->c_name);
-    add_binding(declaring, root, root->c_name);
 }
 
 static void declare_text(struct declaring *declaring, struct root *root)

@@ -34,9 +34,17 @@ struct names {
 
 /* --- The order of search. --- */
 
+/* What the manhole brought along is none of the program's. */
+static bool is_payload(const struct names *names, const struct module *module)
+{
+    const struct loaded *payload =
+        names->linkmap ? linkmap_find_soname(names->linkmap, PAYLOAD_SONAME) : NULL;
+    return payload && module->start <= payload->dynamic && module->end > payload->dynamic;
+}
+
 static void add_module(struct names *names, struct module *module)
 {
-    if (!module || module->path[0] == '[')
+    if (!module || module->path[0] == '[' || is_payload(names, module))
         return;
     for (size_t i = 0; i < names->count; i++) {
         if (names->order[i].module == module)

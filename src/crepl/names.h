@@ -1,7 +1,8 @@
 /*
  * From a name that somebody types to what it means in the target: a variable, a function, a type,
  * an enumerator. The program's own names come first, then those of its libraries in the order in
- * which the loader looks for symbols; the dynamic loader's private ones last. Debug information is
+ * which the loader looks for symbols; the dynamic loader's private ones last. The payload is as if
+ * it were not there. Debug information is
  * opened and indexed when it is first needed; where there is none, symbols are what remains.
  */
 #ifndef SRC_CREPL_NAMES_H

@@ -1,6 +1,7 @@
 #include "src/crepl/snippet.h"
 
 #include "injector/cleanup.h"
+#include "src/crepl/tokens.h"
 #include "src/crepl/type_text.h"
 
 #include <stdio.h>
@@ -185,6 +186,29 @@ static void keep_better(struct complaint *best, const struct complaint *other)
         *best = *other;
 }
 
+static bool every_name(void *unused, const char *name, size_t length)
+{
+    (void)unused;
+    (void)name;
+    (void)length;
+    return true;
+}
+
+/* No name, and no anonymous enumeration: what the compiler takes outside of functions too, though
+   it never runs there, is a statement (an assembler's). */
+static struct error *declares_nothing(const char *text, bool *ret)
+{
+    struct tokens tokens;
+    struct error *error = tokens_read(&tokens, text, every_name, NULL);
+    if (error)
+        return error;
+    *ret = !strchr(text, '{');
+    for (size_t i = 0; i < tokens.count; i++)
+        *ret = *ret && !tokens.tokens[i].at_file_level;
+    tokens_deinit(&tokens);
+    return NULL;
+}
+
 struct error *snippet_classify(const char *declarations, const char *text, struct snippet *ret)
 {
     *ret = (struct snippet){.kind = SNIPPET_WRONG};
@@ -192,8 +216,11 @@ struct error *snippet_classify(const char *declarations, const char *text, struc
     if (error || ret->kind == SNIPPET_EXPRESSION)
         return error;
     struct complaint definitions, statements;
-    error = try_parts(declarations, "", text, "", &definitions);
-    if (!error && !definitions.failed) {
+    bool is_statement;
+    error = declares_nothing(text, &is_statement);
+    if (!error)
+        error = try_parts(declarations, "", text, "", &definitions);
+    if (!error && !definitions.failed && !is_statement) {
         ret->kind = SNIPPET_DEFINITIONS;
         ret->complaint = definitions;
         return NULL;
