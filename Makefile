@@ -34,7 +34,7 @@ PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light g
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
 	clang clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
 	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg \
-	postgresql-15
+	postgresql-15 dpkg-dev
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 
@@ -154,8 +154,14 @@ LINKED_TARGETS := $(BUILD)/targets/linked_host $(BUILD)/targets/linked_host_musl
 $(LINKED_TARGETS): $(BUILD)/libmanhole.so
 $(LINKED_TARGETS): TARGET_LIBRARIES := -L$(BUILD) -lmanhole -ldl -Wl,-rpath,$(abspath $(BUILD))
 
+# Real programs that the tests look at, from Debian's source packages: the same for every build tree. Tried once;
+# where they cannot be had, their tests are skipped.
+PROGRAMS := build/programs
+$(PROGRAMS)/tried: tests/build_programs
+	$(call say,SRC)tests/build_programs $(@D) && touch $@
+
 .PHONY: targets
-targets: $(TARGETS)
+targets: $(TARGETS) $(PROGRAMS)/tried
 
 # --- Dependencies. ---
 
