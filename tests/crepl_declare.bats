@@ -20,7 +20,7 @@ setup_file() {
     libraries=$(sed -n 's/^LIBRARIES := //p' "$TOP/Makefile")
     # shellcheck disable=SC2086
     "${CC:-gcc}" "${sanitize[@]}" -I"$TOP" -D_GNU_SOURCE -g -o "$DECLARE" "$TOP/tests/tools/declare.c" \
-        "${objects[@]}" "$BUILD/libinjector.a" $libraries
+        -Wl,--wrap=gen_opf "${objects[@]}" "$BUILD/libinjector.a" $libraries
 }
 
 # declare WHAT SNIPPET [TEXT]: see tests/tools/declare.c; of the process $pid.
