@@ -47,7 +47,7 @@ override CFLAGS += -std=gnu17 $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE
 LDFLAGS += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 # Of the test targets: never sanitized, since it is they who are looked at.
 TARGET_FLAGS := -I. -O1 -g -Wall -Wextra
-LIBRARIES := -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma -ledit -ljson-c -liberty -ltcc -ldl
+LIBRARIES := -Wl,--wrap=gen_opf -lunwind-ptrace -lunwind-generic -ldw -lelf -lz -llzma -ledit -ljson-c -liberty -ltcc -ldl
 
 sources = $(wildcard $(1)/*.c $(1)/crepl/*.c $(1)/arch/$(ARCH)/*.c)
 assembly = $(wildcard $(1)/arch/$(ARCH)/*.S)
@@ -72,7 +72,7 @@ $(BUILD)/libinjector.a: $(INJECTOR_OBJECTS)
 	$(call say,AR)$(AR) rcs $@ $^
 
 $(BUILD)/manhole-attach: $(SRC_OBJECTS) $(BUILD)/libinjector.a
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=gen_opf -o $@ $^ $(LIBRARIES)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # The payload depends on libc alone, and on no version of it: no start files, no DT_NEEDED, every
 # undefined symbol unversioned (DESIGN section 6). It is never built with sanitizers: it is a guest.
