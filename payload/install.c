@@ -48,11 +48,26 @@ static struct {
     char message[512]; /* one line about the last entry */
 } state;
 
+MANHOLE_API struct manhole_sleep manhole_sleep;
+
 /* --- Opening and closing, in opposite order. --- */
 
 static bool sleeps_at_first(const struct manhole_options *options)
 {
     return !options->thread || options->activate_on || options->oneshot_on;
+}
+
+/* Bit n - 1 for signal n. */
+static uint64_t activation_signals(const struct manhole_options *options)
+{
+    return (options->activate_on ? 1ull << (options->activate_on - 1) : 0) |
+           (options->oneshot_on ? 1ull << (options->oneshot_on - 1) : 0);
+}
+
+static void tell_sleep(void)
+{
+    manhole_sleep.signals = activation_signals(&state.options);
+    manhole_sleep.pid = sleeps_at_first(&state.options) ? sys_getpid() : 0;
 }
 
 static bool threads_begin(uint64_t end)
@@ -90,9 +105,7 @@ static int start_threads(char *message, size_t message_size)
 {
     const struct manhole_options *options = &state.options;
     /* Nor do they ever take a signal of activation: its thread waits for them. */
-    uint64_t activation = (options->activate_on ? 1ull << (options->activate_on - 1) : 0) |
-                          (options->oneshot_on ? 1ull << (options->oneshot_on - 1) : 0);
-    thread_set_blocked_signals(options->sigmask | activation);
+    thread_set_blocked_signals(options->sigmask | activation_signals(options));
     char name[16];
     int status = worker_start();
     if (!status) {
@@ -188,6 +201,7 @@ static void close_all(void)
     log_close();
     state.installed = false;
     state.forked = false;
+    manhole_sleep.pid = 0;
 }
 
 /* --- In a forked child. --- */
@@ -286,6 +300,7 @@ static int install(const struct manhole_options *options, char *message, size_t 
     if (status)
         return status;
     state.installed = true;
+    tell_sleep();
     text_copy(message, message_size, state.path);
     return 0;
 }

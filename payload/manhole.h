@@ -170,6 +170,17 @@ MANHOLE_API size_t manhole_last_message(char *buffer, size_t size);
  */
 MANHOLE_API extern char manhole_socket_path[108];
 
+/*
+ * What a manhole sleeps until, for the same readers: `pid` is that of the process that installed it
+ * (in its own pid namespace), which forked children are not; 0: none sleeps here. Bit n - 1 of
+ * `signals` is signal n; no bit: until the program calls manhole_activate.
+ */
+struct manhole_sleep {
+    uint64_t signals;
+    int32_t pid;
+};
+MANHOLE_API extern struct manhole_sleep manhole_sleep;
+
 #ifdef __cplusplus
 }
 #endif

@@ -45,7 +45,7 @@ static struct error *list_one(struct listing *listing, pid_t pid)
     CLEANUP_ERROR struct error *error = process_open(pid, &process);
     if (!error)
         error = locate_manhole(process, &place);
-    if (!error && place.listening)
+    if (!error && (place.listening || place.sleeps))
         return add_row(listing, process, &place);
     /* Kernel threads, zombies, and what ended meanwhile, have none. */
     if (error && error->kind == ERROR_NOT_PERMITTED)

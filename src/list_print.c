@@ -2,6 +2,7 @@
 #include "src/json_values.h"
 #include "src/list.h"
 #include "src/message.h"
+#include "src/signal_names.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -54,12 +55,23 @@ static void format_since(const struct timespec *since, char *buffer, size_t size
         snprintf(buffer, size, "?");
 }
 
+/* Of one that sleeps: until when. */
+static void format_socket(const struct manhole_place *place, char *buffer, size_t size)
+{
+    char names[128];
+    signal_names(place->wakes_on, names, sizeof(names));
+    if (!place->sleeps)
+        message_sanitize(place->socket_path, buffer, size);
+    else
+        snprintf(buffer, size, "asleep until %s", *names ? names : "manhole_activate");
+}
+
 static void format_row(const struct list_row *row, struct cells *ret)
 {
     snprintf(ret->pid, sizeof(ret->pid), "%d", row->process.pid);
     user_name(row->process.uid, ret->user);
     message_sanitize(row->process.name, ret->program, sizeof(ret->program));
-    message_sanitize(row->place.socket_path, ret->socket, sizeof(ret->socket));
+    format_socket(&row->place, ret->socket, sizeof(ret->socket));
     format_since(&row->place.since, ret->since, sizeof(ret->since));
     format_client(row, ret->client);
 }
@@ -151,11 +163,22 @@ static json_object *client_object(const struct list_row *row)
     return object;
 }
 
+/* As --signal takes them. */
+static json_object *signals_array(uint64_t mask)
+{
+    json_object *array = json_object_new_array();
+    for (int number = 1; number <= 8 * (int)sizeof(mask); number++)
+        if (mask >> (number - 1) & 1)
+            json_object_array_add(array, json_object_new_string(signal_name(number)));
+    return array;
+}
+
 static json_object *row_object(const struct list_row *row)
 {
     json_object *object = json_object_new_object();
     put_process(object, &row->process);
-    json_put(object, "socket", json_text(row->place.socket_path));
+    json_put(object, "socket", row->place.sleeps ? NULL : json_text(row->place.socket_path));
+    json_put(object, "wakes_on", row->place.sleeps ? signals_array(row->place.wakes_on) : NULL);
     json_put(object, "since", row->place.since.tv_sec ? json_time(&row->place.since) : NULL);
     json_put(object, "client", client_object(row));
     json_put(object, "clients_connected", json_object_new_int64((int64_t)row->place.session_count));

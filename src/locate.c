@@ -3,6 +3,7 @@
 #include "injector/cleanup.h"
 #include "injector/maps.h"
 #include "injector/module.h"
+#include "payload/manhole.h"
 #include "src/base_name.h"
 #include "src/payload_file.h"
 
@@ -13,8 +14,10 @@
 #include <sys/stat.h>
 #include <uthash.h>
 
-/* Exported by the payload: where it listens, NUL terminated, "" when it does not. */
+/* Exported by the payload (payload/manhole.h): where it listens, NUL terminated, "" when it does
+   not; and what it sleeps until. */
 #define PAYLOAD_SOCKET_SYMBOL "manhole_socket_path"
+#define PAYLOAD_SLEEP_SYMBOL "manhole_sleep"
 
 struct bound_socket {
     uint64_t inode; /* key: of sockfs, as in the links of /proc/PID/fd */
@@ -151,8 +154,12 @@ static struct error *keep_own(const struct process *process, struct bound_socket
     return NULL;
 }
 
+/* Reads a word of the payload's at an address. */
+typedef bool read_fn(const struct process *process, uint64_t address, void *ret);
+
 /* The payload's own word, from its memory; false where we may not read that, or it has none. */
-static bool ask_memory(const struct process *process, const struct maps *maps, char *path)
+static bool ask_memory(const struct process *process, const struct maps *maps, const char *name,
+                       read_fn *read, void *ret)
 {
     CLEANUP_MODULES struct modules *modules = NULL;
     CLEANUP_ERROR struct error *error = modules_create(process, maps, &modules);
@@ -164,12 +171,32 @@ static bool ask_memory(const struct process *process, const struct maps *maps, c
             continue;
         module = modules_find(modules, module->start);
         struct symbol symbol;
-        uint64_t address =
-            module ? module_symbol_address(module, PAYLOAD_SOCKET_SYMBOL, &symbol) : 0;
-        if (address && remote_read_string(process, address, path, SOCKET_PATH_MAX))
+        uint64_t address = module ? module_symbol_address(module, name, &symbol) : 0;
+        if (address && read(process, address, ret))
             return true;
     }
     return false;
+}
+
+static bool read_path(const struct process *process, uint64_t address, void *ret)
+{
+    return remote_read_string(process, address, ret, SOCKET_PATH_MAX);
+}
+
+static bool read_sleep(const struct process *process, uint64_t address, void *ret)
+{
+    return remote_read(process, address, ret, sizeof(struct manhole_sleep)) ==
+           sizeof(struct manhole_sleep);
+}
+
+static void find_sleep(const struct process *process, const struct maps *maps,
+                       struct manhole_place *ret)
+{
+    struct manhole_sleep told;
+    if (!ask_memory(process, maps, PAYLOAD_SLEEP_SYMBOL, read_sleep, &told))
+        return;
+    ret->sleeps = told.pid && told.pid == process->namespace_pid;
+    ret->wakes_on = told.signals;
 }
 
 /* Which of the target's sockets is the manhole's: only what is certain, or carries its name. */
@@ -186,7 +213,7 @@ static const struct bound_socket *choose(const struct process *process, const st
         return NULL;
 
     char told[SOCKET_PATH_MAX];
-    bool asked = ask_memory(process, maps, told);
+    bool asked = ask_memory(process, maps, PAYLOAD_SOCKET_SYMBOL, read_path, told);
     HASH_ITER(hh, sockets, one, next)
     if (one->listening &&
         (asked ? strcmp(one->path, told) == 0
@@ -242,6 +269,8 @@ struct error *locate_manhole(const struct process *process, struct manhole_place
         const struct bound_socket *chosen = choose(process, maps, sockets, ret->loaded);
         if (chosen)
             describe_place(sockets, chosen, ret);
+        else if (ret->loaded)
+            find_sleep(process, maps, ret);
     }
     free_sockets(&sockets);
     return error;

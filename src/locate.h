@@ -1,7 +1,8 @@
 /*
  * Where the manhole of a process is, seen from outside: by its maps, its descriptors and the
  * kernel's table of UNIX sockets. Nothing is stopped, changed or connected to. Needs no more than
- * the right to read /proc/PID/maps (PTRACE_MODE_READ, proc(5)), not the right to trace.
+ * the right to read /proc/PID/maps (PTRACE_MODE_READ, proc(5)), not the right to trace; of one that
+ * sleeps nothing is known without the right to read memory.
  */
 #ifndef SRC_LOCATE_H
 #define SRC_LOCATE_H
@@ -22,6 +23,8 @@ struct manhole_place {
     char socket_path[SOCKET_PATH_MAX]; /* as the process itself names it; "": not known */
     struct timespec since;             /* when that socket was made; 0: not known */
     size_t session_count;              /* clients that are connected, served or waiting */
+    bool sleeps;                       /* it has no socket before it is woken, by its own word */
+    uint64_t wakes_on;                 /* of one that sleeps: bit n - 1 for signal n */
     uint64_t session_inode;            /* of the socket that one of them is served at; 0: none */
 };
 

@@ -62,3 +62,13 @@ const char *signal_name(int number)
     snprintf(text, sizeof(text), "RTMIN+%d", number - SIGRTMIN);
     return text;
 }
+
+void signal_names(uint64_t mask, char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (int number = 1; number <= LAST_SIGNAL && used < size; number++)
+        if (mask >> (number - 1) & 1)
+            used += (size_t)snprintf(buffer + used, size - used, "%sSIG%s", used ? " or " : "",
+                                     signal_name(number));
+}

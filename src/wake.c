@@ -21,9 +21,18 @@ static bool in_mask(const struct process *process, const char *field, int signal
            strtoull(mask, NULL, 16) >> (signal - 1) & 1;
 }
 
-static struct error *check_signal(const struct process *process, int signal, bool loaded)
+/* Nobody's handler is called by a guess: the manhole's own word decides, where we may read it. */
+static struct error *check_signal(const struct process *process, int signal,
+                                  const struct manhole_place *place)
 {
-    if (!loaded)
+    char names[128];
+    signal_names(place->wakes_on, names, sizeof(names));
+    if (place->sleeps && !(place->wakes_on >> (signal - 1) & 1))
+        return error_create(ERROR_STATE, 0,
+                            "process %d: its manhole sleeps until %s; SIG%s was not sent",
+                            process->pid, *names ? names : "the program calls manhole_activate",
+                            signal_name(signal));
+    if (!place->loaded)
         return error_create(ERROR_STATE, 0,
                             "process %d: no manhole is installed; SIG%s was not sent: attach "
                             "without it to install one",
@@ -81,7 +90,7 @@ struct error *wake_manhole(const struct process *process, int signal, uint64_t t
     struct error *error = locate_manhole(process, ret);
     if (error || ret->listening)
         return error;
-    error = check_signal(process, signal, ret->loaded);
+    error = check_signal(process, signal, ret);
     if (!error)
         error = send_signal(process, signal);
     deadline_t deadline = deadline_after_us(timeout_us);

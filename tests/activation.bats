@@ -685,6 +685,13 @@ attach_to() {
     assert_output "$socket"
     assert_equal "$stderr" "manhole-attach: process $pid: sleeps until SIGUSR2"
     is_gone "$socket"
+    # Nothing runs in the program for these, and it gets no signal that its manhole does not wait for.
+    attach_to 6 -USR1 --eval 'call getpid'
+    assert_equal "$stderr" "manhole-attach: process $pid: its manhole sleeps until SIGUSR2; SIGUSR1 was not sent"
+    run --separate-stderr -0 "$ATTACH" --list
+    assert_line --regexp "^ *$pid .* asleep until SIGUSR2 "
+    run --separate-stderr -0 "$ATTACH" --list --format json
+    assert_equal "$(jq -c ".manholes[] | select(.pid == $pid) | [.socket, .wakes_on]" <<<"$output")" '[null,["USR2"]]'
     local arguments
     for arguments in '' --install '--install --activate-on USR2'; do
         # shellcheck disable=SC2086
@@ -694,6 +701,8 @@ attach_to() {
     attach_to 0 -USR2 --eval 'call getpid' -t 20
     assert_output --partial "= $pid (0x"
     [[ -S $socket ]]
+    run --separate-stderr -0 "$ATTACH" --list --format json
+    assert_equal "$(jq -c ".manholes[] | select(.pid == $pid) | [.socket, .wakes_on]" <<<"$output")" "[\"$socket\",null]"
     attach_to 0 --uninstall
     is_gone "$socket"
     assert_equal "$(grep -E '^Sig(Blk|Ign|Cgt)' "/proc/$pid/status")" "$actions"
