@@ -158,7 +158,7 @@ $(LINKED_TARGETS): TARGET_LIBRARIES := -L$(BUILD) -lmanhole -ldl -Wl,-rpath,$(ab
 # where they cannot be had, their tests are skipped.
 PROGRAMS := build/programs
 $(PROGRAMS)/tried: tests/build_programs
-	$(call say,SRC)tests/build_programs $(@D) && touch $@
+	@tests/build_programs $(@D) && touch $@
 
 .PHONY: targets
 targets: $(TARGETS) $(PROGRAMS)/tried

@@ -16,7 +16,7 @@ teardown() {
 # need PROGRAM: skips the test where Debian's source could not be had.
 need() {
     local path=$TOP/$PROGRAMS_DIRECTORY/$1
-    [[ ! -e $path.missing ]] || skip "$(<"$path.missing")"
+    [[ ! -e $path.missing ]] || skip "$(<"$path.missing") (without build/programs/tried it is tried again)"
     [[ -x $path ]] || fail "$path is not built: make targets"
 }
 
