@@ -28,7 +28,7 @@ c() {
     local with=(--read-only)
     c 'calls' 'head->next->id' '(number)(calls) + 1' '(int)(values)[1]' 'sizeof(struct item)' \
         '*(int (*)[4])values' '((int (*)(int))tick) != 0' '&values[2]' 'calls == 0 ? "zero" : "more"' \
-        '$1 + _[0]' '.sizeof head' '.threads' '*(int *)8' 'head->id;'
+        '$1 + _[0]' 'TWICE(LIMIT)' 'ID_OF(head) + READ_CALLS' '.sizeof head' '.threads' '*(int *)8' 'head->id;'
     assert_failure 1
     assert_line --index 0 '$1 = 0'
     assert_line '$2 = 2'
@@ -39,6 +39,8 @@ c() {
     assert_line '$7 = 1'
     assert_line --regexp '^\$8 = \(.*int \*\) 0x[0-9a-f]+ <values\+8>$'
     assert_line --regexp '"zero"$'
+    assert_line '$11 = 84'
+    assert_line '$12 = 2'
     assert_line --regexp 'SIGSEGV at address 0x8'
     assert_line --regexp '^\$[0-9]+ = 1$'
 }
@@ -51,7 +53,8 @@ c() {
         'int x = 3;' 'int f(void) { return 1; }' 'for (;;) tick(1);' 'if (1) calls = 3;' '*&calls = 2'
         'values[calls = 1]' 'sizeof(int[tick(1)])' '1 ? tick(1) : 0' 'asm("nop")' 'return;' '"x"[tick(1)]'
         'errno' 'strlen' '(calls, 1)' 'call tick 1' '.call tick 1' '.log x' 'calls <<= 1' '{ tick(1); }'
-        'tick(1);' 'head->id = 3' 'SET_CALLS' 'CALL_TICK' 'tick ARGUMENT' '(tick) ARGUMENT'
+        'tick(1);' 'head->id = 3' 'SET_CALLS' 'CALL_TICK' '(tick) ARGUMENT' 'STORE(1)'
+        'APPLY(tick, 1)' 'SIDE(tick, (1))' 'PASTE(+, +) calls' 'TWICE(tick(1))' 'ID_OF(head) = 3'
         $'#define W calls = 5\nW' $'calls +\\\n+')
     c "${refused[@]}" 'calls'
     assert_failure 1
@@ -168,4 +171,15 @@ goes_on() {
     done
     with=()
     wait_until 20 goes_on
+}
+
+@test "macros of the program are known: with parameters, by way of others, and what they name" {
+    compiled
+    c 'LIMIT' 'TWICE(LIMIT + 1)' 'ONLY_HERE' 'READ_CALLS + 1' 'CALL_TICK' 'ID_OF(head)' 'int f(int n) { return TWICE(n) + BASE; }' 'f(4)' \
+        'int a[BASE];' 'sizeof a' 'SET_CALLS' 'head->id == ARGUMENT' 'STEP' 'GONE' 'ONLY_HERE + nosuch'
+    assert_failure 1
+    assert_equal "$(sed -n 's/^[$][0-9]* = //p' <<<"$output" | paste -sd ' ')" '42 86 8 1 1 2 48 160 99 1'
+    assert_line --regexp "STEP is ambiguous: a macro, in .*compiled.*\.c 'STEP 3', in .*compiled_other\.c 'STEP 7'"
+    assert_line --partial 'GONE is not known'
+    assert_line --partial 'nosuch is not known'
 }

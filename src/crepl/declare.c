@@ -1,4 +1,5 @@
 #include "src/crepl/declare_private.h"
+#include "src/crepl/macros.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ void declarer_destroy(struct declarer *declarer)
         return;
     ctypes_forget(declarer);
     layouts_destroy(declarer->layouts);
+    macros_destroy(declarer->macros);
     free(declarer->mentioned);
     free(declarer);
 }
@@ -47,6 +49,7 @@ void declarations_deinit(struct declarations *declarations)
     free(declarations->problems);
     free(declarations->text);
     free(declarations->prelude);
+    free(declarations->macros);
     free(declarations->snippet);
     *declarations = (struct declarations){0};
 }
@@ -113,6 +116,14 @@ static bool add_root(struct declaring *declaring, const struct tokens *tokens, s
     declaring->roots = roots;
     declaring->roots[declaring->count++] =
         (struct root){.tokens = tokens, .token = token, .is_written_to = is_written_to};
+    return true;
+}
+
+bool declaring_add_roots(struct declaring *declaring, const struct tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->count; i++)
+        if (!add_root(declaring, tokens, i))
+            return false;
     return true;
 }
 
@@ -183,7 +194,8 @@ static void look_up(struct declaring *declaring, struct root *root)
     root->result = names_find(declaring->declarer->names, &wanted, &root->named, &root->why);
     if (root->result == NAMED_REFUSED && !root->why)
         declaring->declarer->no_memory = true;
-    else if (root->result != NAMED_FOUND)
+    else if (root->result == NAMED_REFUSED ||
+             (root->result == NAMED_UNKNOWN && !declare_macro(declaring, root)))
         report_root(declaring, root);
 }
 
@@ -261,12 +273,9 @@ static struct error *collect_roots(struct declaring *declaring)
         if (error)
             return error;
     }
-    for (size_t i = 0; i < 2; i++) {
-        for (size_t j = 0; j < declaring->texts[i].count; j++) {
-            if (!add_root(declaring, &declaring->texts[i], j))
-                return error_no_memory();
-        }
-    }
+    for (size_t i = 0; i < 2; i++)
+        if (!declaring_add_roots(declaring, &declaring->texts[i]))
+            return error_no_memory();
     return NULL;
 }
 
@@ -283,11 +292,11 @@ static struct error *declare(struct declaring *declaring)
     declarer->texts[0] = &declaring->texts[0];
     declarer->texts[1] = &declaring->texts[1];
     declarer->out = open_memstream(&declaring->ret->text, &size);
-    if (!declarer->out)
-        return error_no_memory();
-    declare_all(declaring);
-    if (fclose(declarer->out) != 0)
-        declarer->no_memory = true;
+    declaring->macros = open_memstream(&declaring->ret->macros, &size);
+    if (declarer->out && declaring->macros)
+        declare_all(declaring);
+    declarer->no_memory |= !declarer->out || fclose(declarer->out) != 0;
+    declarer->no_memory |= !declaring->macros || fclose(declaring->macros) != 0;
     declarer->out = NULL;
     struct declarations *ret = declaring->ret;
     ret->prelude = rewrite(declaring, &declaring->texts[0]);
@@ -306,6 +315,7 @@ struct error *declarer_declare(struct declarer *declarer, const struct declare_i
         free(declaring.roots[i].why);
     }
     free(declaring.roots);
+    macro_bodies_forget(declarer);
     tokens_deinit(&declaring.texts[0]);
     tokens_deinit(&declaring.texts[1]);
     if (error)

@@ -50,6 +50,7 @@ struct problem {
 
 struct declarations {
     char *text;              /* C, without the texts of the input */
+    char *macros;            /* #define lines, to stand behind it; "" when there are none */
     char *prelude, *snippet; /* with names of C in place of file.c::name and the like; lines stay */
     struct binding *bindings;
     size_t binding_count;

@@ -316,19 +316,25 @@ void ctype_write(struct declarer *declarer, struct ctype *type)
     type->written = WRITTEN_ALL;
 }
 
+static bool text_names_member(const struct tokens *tokens, const char *name, size_t length)
+{
+    for (size_t i = 0; tokens && i < tokens->count; i++) {
+        const struct token *token = &tokens->tokens[i];
+        if (token->use == USE_MEMBER && token->length == length &&
+            memcmp(tokens->text + token->start, name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool names_member(const struct declarer *declarer, const char *name)
 {
     size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof(declarer->texts) / sizeof(declarer->texts[0]); i++) {
-        const struct tokens *tokens = declarer->texts[i];
-        for (size_t j = 0; tokens && j < tokens->count; j++) {
-            const struct token *token = &tokens->tokens[j];
-            if (token->use == USE_MEMBER && token->length == length &&
-                memcmp(tokens->text + token->start, name, length) == 0)
-                return true;
-        }
-    }
-    return false;
+    for (const struct macro_body *body = declarer->bodies; body; body = body->next)
+        if (text_names_member(&body->tokens, name, length))
+            return true;
+    return text_names_member(declarer->texts[0], name, length) ||
+           text_names_member(declarer->texts[1], name, length);
 }
 
 static bool has_named_member(struct declarer *declarer, struct module *module,

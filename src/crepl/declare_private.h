@@ -39,8 +39,16 @@ struct seen {
     UT_hash_handle hh;
 };
 
+/* What a macro of the target stands for: its names are used where it is. */
+struct macro_body {
+    struct tokens tokens;
+    char *text;
+    struct macro_body *next;
+};
+
 struct declarer {
     struct names *names;
+    struct macros *macros; /* NULL: not needed yet */
     struct layouts *layouts;
     struct ctype *by_tag, *by_signature;
     struct seen *seen;
@@ -48,7 +56,8 @@ struct declarer {
     unsigned round;
     FILE *out;
     const struct tokens *texts[2]; /* prelude, snippet */
-    struct ctype **mentioned;      /* in the order of their mention */
+    struct macro_body *bodies;
+    struct ctype **mentioned; /* in the order of their mention */
     size_t mentioned_count, mentioned_capacity;
     bool no_memory;
 };
@@ -70,6 +79,7 @@ struct declaring {
     struct tokens texts[2]; /* prelude, snippet */
     struct root *roots;
     size_t count;
+    FILE *macros; /* #define lines */
     struct declarations *ret;
 };
 
@@ -77,6 +87,16 @@ struct declaring {
 void declaring_add_problem(struct declaring *declaring, enum problem_kind kind,
                            const struct root *root, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Adds the names that a text uses; false without memory. */
+bool declaring_add_roots(struct declaring *declaring, const struct tokens *tokens);
+
+/*
+ * A name that nothing else has: true when it is a macro, which was written then, or refused, which
+ * is a problem. Adds roots, so that `root` is not valid any more.
+ */
+bool declare_macro(struct declaring *declaring, const struct root *root);
+void macro_bodies_forget(struct declarer *declarer);
 
 /* Writes the declaration of what was found for a root, and adds its binding. */
 void declare_root(struct declaring *declaring, struct root *root);

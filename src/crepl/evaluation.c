@@ -121,8 +121,8 @@ static struct error *declare(struct evaluation *evaluation)
     if (error)
         return error;
     report_problems(evaluation);
-    if (asprintf(&evaluation->context, "%s\n%s", evaluation->declarations.text,
-                 evaluation->declarations.prelude) < 0) {
+    if (asprintf(&evaluation->context, "%s\n%s\n%s", evaluation->declarations.text,
+                 evaluation->declarations.macros, evaluation->declarations.prelude) < 0) {
         evaluation->context = NULL;
         return error_no_memory();
     }

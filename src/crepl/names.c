@@ -170,6 +170,12 @@ struct name_index *names_index(struct names *names, const struct module *module)
     return NULL;
 }
 
+Dwarf *names_dwarf(struct names *names, struct module *module)
+{
+    struct lines *lines = names_index(names, module) ? symbols_lines(names->symbols, module) : NULL;
+    return lines ? lines_dwarf(lines) : NULL;
+}
+
 /* --- Addresses. --- */
 
 /* What the program itself gets by this name: the first module in the order that defines it. */

@@ -83,6 +83,9 @@ char *name_spell(const struct name_index *index, const struct name_entry *entry,
    parameters. */
 Dwarf_Die name_written_function(Dwarf_Die *die);
 
+/* The debug information of a module that is indexed; NULL: it has none. */
+Dwarf *names_dwarf(struct names *names, struct module *module);
+
 /* Up to three names that look like this one, "a, b, c"; false: none. */
 bool names_suggest(struct names *names, const char *name, char *buffer, size_t size);
 

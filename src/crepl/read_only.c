@@ -17,9 +17,10 @@ static const char unclear[] = "it is not clear that this only reads";
 /* One text that is judged: what was typed, or the body of a macro. */
 struct judged {
     const char *context;
-    unsigned depth;
+    unsigned depth; /* of macros */
     struct tokens tokens;
-    size_t count; /* of the tokens that are judged: without semicolons at the end */
+    size_t first; /* token that is judged; those before are the parameters of a macro */
+    size_t count; /* and up to here: without semicolons at the end */
     struct error *error;
 };
 
@@ -80,6 +81,25 @@ static bool is_operator_word(const struct judged *judged, size_t at)
     static const char *const words[] = {"sizeof", "_Alignof", "__alignof__", "__builtin_offsetof"};
     return IS_ANY(judged, at, words) ||
            (is_at(judged, at, "offsetof") && find_macro(judged, at) != NULL);
+}
+
+/* The name of a macro with parameters: what follows are arguments. */
+static bool takes_arguments(const struct judged *judged, size_t at)
+{
+    const struct token *token = &judged->tokens.tokens[at];
+    const char *macro = token->kind == TOKEN_NAME ? find_macro(judged, at) : NULL;
+    return macro && *macro == '(';
+}
+
+static bool is_parameter(const struct judged *judged, size_t at)
+{
+    const struct token *all = judged->tokens.tokens;
+    for (size_t i = 0; i < judged->first; i++)
+        if (all[i].kind == TOKEN_NAME && all[i].length == all[at].length &&
+            memcmp(judged->tokens.text + all[i].start, judged->tokens.text + all[at].start,
+                   all[at].length) == 0)
+            return true;
+    return false;
 }
 
 /* The parenthesis that the one at `at` closes. */
@@ -143,7 +163,7 @@ static bool is_cast(struct judged *judged, size_t open, size_t close)
     if (is_abstract(judged, open, close) || is_type_word(judged, open + 1))
         return true;
     if (close < open + 2 || judged->tokens.tokens[open + 1].kind != TOKEN_NAME ||
-        is_keyword(judged, open + 1))
+        is_keyword(judged, open + 1) || is_parameter(judged, open + 1))
         return false;
     return close == open + 2 ? is_type_name(judged, open + 1)
                              : is_abstract(judged, open + 1, close);
@@ -152,7 +172,7 @@ static bool is_cast(struct judged *judged, size_t open, size_t close)
 /* What stands before a parenthesis, or before a macro that may stand for one. */
 static const char *judge_before(struct judged *judged, size_t at)
 {
-    if (!at)
+    if (at <= judged->first)
         return NULL;
     size_t before = at - 1;
     const struct token *token = &judged->tokens.tokens[before];
@@ -164,7 +184,8 @@ static const char *judge_before(struct judged *judged, size_t at)
     if (is_at(judged, before, "]"))
         return calls;
     if (token->kind == TOKEN_PUNCTUATION || is_operator_word(judged, before) ||
-        is_type_word(judged, before) || token->use == USE_TAG)
+        is_type_word(judged, before) || token->use == USE_TAG ||
+        (is_at(judged, at, "(") && takes_arguments(judged, before)))
         return NULL;
     return calls;
 }
@@ -175,7 +196,7 @@ static const char *judge_comma(const struct judged *judged, size_t at)
     size_t open = enclosing(judged, at);
     if (open == NO_TOKEN || !open)
         return "several expressions: only the last would be shown";
-    if (is_operator_word(judged, open - 1))
+    if (is_operator_word(judged, open - 1) || takes_arguments(judged, open - 1))
         return NULL;
     size_t inner = is_at(judged, open - 1, ")") ? opening(judged, open - 1) : NO_TOKEN;
     return inner != NO_TOKEN && is_abstract(judged, inner, open - 1)
@@ -224,6 +245,9 @@ static const char *judge_name(struct judged *judged, size_t at)
         return NULL;
     if (is_keyword(judged, at))
         return "only expressions are evaluated";
+    /* What is put there may begin with a parenthesis. */
+    if (is_parameter(judged, at))
+        return judge_before(judged, at);
     const char *macro = find_macro(judged, at);
     const char *why = macro ? judge_before(judged, at) : NULL;
     return why || !macro ? why : judge_macro(judged, macro);
@@ -268,9 +292,10 @@ static bool is_plain_gap(const struct judged *judged, size_t from, size_t to)
 static void judge_all(struct judged *judged, struct read_only_finding *ret)
 {
     const struct tokens *tokens = &judged->tokens;
-    size_t end = 0;
+    size_t end =
+        judged->first && judged->first < tokens->count ? tokens->tokens[judged->first].start : 0;
     *ret = (struct read_only_finding){0};
-    for (size_t i = 0; i <= tokens->count && !ret->why && !judged->error; i++) {
+    for (size_t i = judged->first; i <= tokens->count && !ret->why && !judged->error; i++) {
         bool is_token = i < tokens->count;
         ret->start = is_token ? tokens->tokens[i].start : strlen(tokens->text);
         ret->length = is_token ? tokens->tokens[i].length : 0;
@@ -303,6 +328,9 @@ static const char *judge_macro(struct judged *judged, const char *rest)
         return unclear;
     body.error = text ? tokens_read(&body.tokens, text, NULL, NULL) : error_no_memory();
     body.count = body.tokens.count;
+    if (*rest == '(')
+        while (body.first < body.count && !is_at(&body, body.first++, ")"))
+            continue;
     if (!body.error && is_balanced(&body))
         judge_all(&body, &finding);
     tokens_deinit(&body.tokens);

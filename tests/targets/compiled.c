@@ -1,4 +1,4 @@
-// BUILD: -g3 -O1
+// BUILD: -g3 -O1 tests/targets/parts/compiled_other.c
 /*
  * A program that C is compiled for in every way that the console has. Awkward: a typedef and a
  * function that look alike in "(name)(x)", a thread-local variable in two threads, variables that
@@ -28,6 +28,14 @@ struct item {
 #define READ_CALLS calls
 #define CALL_TICK tick(1)
 #define ARGUMENT (1)
+#define ID_OF(item) ((item)->next->id)
+#define STORE(x) (calls = (x))
+#define APPLY(f, x) f(x)
+#define SIDE(a, b) a b
+#define PASTE(a, b) a##b
+#define GONE 1
+#undef GONE
+#define STEP 3 /* another one in the other file */
 
 static struct item last = {2, NULL};
 struct item *head = &(struct item){1, &last};
