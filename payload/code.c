@@ -1,5 +1,6 @@
 #include "payload/code.h"
 
+#include "payload/guard.h"
 #include "payload/memory.h"
 #include "payload/redirect.h"
 #include "payload/sys.h"
@@ -138,6 +139,18 @@ void code_unload(struct request *request)
         request_fail(request, "no code was loaded there");
 }
 
+/* For clients that have better names than we. */
+static void tell_fault(struct request *request, const struct guard_report *report)
+{
+    bool has_address = report->code > 0 && (report->signal == SIGSEGV || report->signal == SIGBUS);
+    const struct manhole_fault fault = {.address = has_address ? report->address : 0,
+                                        .has_address = has_address,
+                                        .count = (uint32_t)report->count};
+    if (request->output->form == OUTPUT_FRAMES)
+        output_frame(request->output, MANHOLE_FAULT, &fault, sizeof(fault), report->stack,
+                     report->count * sizeof(report->stack[0]));
+}
+
 void code_execute(struct request *request)
 {
     uint64_t address, ignored, arguments[ARCH_ARGUMENTS] = {0};
@@ -155,6 +168,8 @@ void code_execute(struct request *request)
     enum guard_outcome outcome =
         guard_run(GUARD_CUT_OWN_CODE, address, arguments, &ignored, &report);
     redirect_end(request->output);
+    if (outcome != GUARD_RETURNED)
+        tell_fault(request, &report);
     request_explain(request, outcome, &report, "the code");
 }
 

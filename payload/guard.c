@@ -6,6 +6,7 @@
 #include "payload/signals.h"
 #include "payload/sys.h"
 #include "payload/thread.h"
+#include "payload/unwind.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -26,8 +27,9 @@ struct region {
     enum guard_cut_mode mode;
     bool is_worker;
     volatile bool cut;
-    uint64_t first_cut_at; /* ms; 0: nobody has asked yet */
-    bool forced;           /* it was not in its own code when it was cut */
+    uint64_t first_cut_at;   /* ms; 0: nobody has asked yet */
+    bool forced;             /* it was not in its own code when it was cut */
+    volatile bool recording; /* its stack, in the handler */
     struct guard_report report;
 };
 
@@ -73,6 +75,30 @@ static void escape(struct region *region, void *context)
     arch_context_escape(context, &region->frame);
 }
 
+/*
+ * In the handler: when it has ended, the frames are overwritten. It runs on the alternate stack,
+ * and takes nothing of the program's. A fault in it ends it, and is not told.
+ */
+static void record_stack(struct region *region, const void *context)
+{
+    struct unwinder unwinder;
+    struct trace trace = {.count = 0};
+    struct registers registers = {.known = (UINT64_C(1) << arch_register_count) - 1};
+    if (!region->is_worker || region->mode != GUARD_CUT_OWN_CODE)
+        return;
+    region->recording = true;
+    set_mask(thread_blocked_signals());
+    arch_signal_registers(context, registers.value);
+    if (unwinder_init(&unwinder) == 0)
+        unwind(&unwinder, &registers, &trace);
+    unwinder_deinit(&unwinder);
+    set_mask(thread_all_signals());
+    region->recording = false;
+    size_t count = trace.count < GUARD_STACK_MAX ? trace.count : GUARD_STACK_MAX;
+    memcpy(region->report.stack, trace.pcs, count * sizeof(trace.pcs[0]));
+    region->report.count = count;
+}
+
 static bool may_cut(struct region *region, void *context)
 {
     switch (region->mode) {
@@ -94,6 +120,7 @@ static bool take_cut(struct region *region, void *context)
     /* Else it came too early or too late: it will be said again while something runs. */
     if (region->is_worker && region->frame.sp && may_cut(region, context)) {
         region->cut = true;
+        record_stack(region, context);
         escape(region, context);
     }
     return true;
@@ -123,6 +150,10 @@ static bool claim(int signal, const siginfo_t *info, void *context)
             return take_cut(region, context);
         if (!region->frame.sp) /* a fault of our own: it would be wrong to hide it */
             return false;
+        if (region->recording) {
+            escape(region, context);
+            return true;
+        }
         region->report = (struct guard_report){
             .signal = signal,
             .code = info->si_code,
@@ -130,6 +161,7 @@ static bool claim(int signal, const siginfo_t *info, void *context)
             .pc = arch_context_pc(context),
             .sp = arch_context_sp(context),
         };
+        record_stack(region, context);
         escape(region, context);
         return true;
     }
@@ -164,6 +196,7 @@ static void open_region(enum guard_cut_mode mode, int cut_signal)
     state.worker.first_cut_at = 0;
     state.worker.forced = mode != GUARD_CUT_OWN_CODE;
     state.worker.report = (struct guard_report){0};
+    state.worker.recording = false;
     atomic_store(&state.worker.tid, sys_gettid());
     guard_take_faults();
     signals_take(cut_signal, false, claim);

@@ -27,11 +27,17 @@ enum guard_cut_mode {
     GUARD_CUT_WAITING,
 };
 
+#define GUARD_STACK_MAX 32
+
 struct guard_report {
     int signal, code;  /* siginfo's */
     uintptr_t address; /* of the fault, where the signal has one */
     uintptr_t pc, sp;  /* where it happened */
     bool forced;       /* of a cut: in what it called, which may have held a lock */
+    /* Of GUARD_CUT_OWN_CODE: what was being executed, innermost first: the first is a program
+       counter, the others are return addresses. */
+    size_t count;
+    uint64_t stack[GUARD_STACK_MAX];
 };
 
 /* The worker thread calls this when it begins: its alternate stack, and its signal mask. */

@@ -64,6 +64,9 @@ enum manhole_frame_type {
     MANHOLE_RESULT = 66, /* struct manhole_result, then a line of text: the command ended */
     MANHOLE_DATA = 67,   /* bytes of memory, may be fewer than asked */
     MANHOLE_BYE = 68,    /* the session ends; text says why */
+    /* struct manhole_fault, then uint64_t: before the RESULT of an EXECUTE that faulted or was cut
+       off, what was being executed, innermost first: a program counter, then return addresses */
+    MANHOLE_FAULT = 69,
 };
 
 struct manhole_range {
@@ -92,6 +95,12 @@ enum manhole_outcome {
 struct manhole_result {
     uint32_t outcome; /* enum manhole_outcome */
     int32_t signal;   /* of FAULTED, else 0 */
+};
+
+struct manhole_fault {
+    uint64_t address; /* that the fault is about; 0 without one */
+    uint32_t has_address;
+    uint32_t count; /* of what follows */
 };
 
 #endif

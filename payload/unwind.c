@@ -1,5 +1,7 @@
 #include "payload/unwind.h"
 
+#include "payload/code.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -47,17 +49,56 @@ static enum cfi_step step_signal(struct unwinder *unwinder, struct registers *re
     return CFI_DONE;
 }
 
+/* Of code that the client compiled: it has no tables, and keeps a frame pointer. */
+static enum cfi_step step_compiled(struct unwinder *unwinder, struct registers *registers)
+{
+    uint8_t code[2 * ARCH_CODE_WINDOW];
+    struct arch_saved saved;
+    uint64_t pc = registers->value[arch_register_pc], return_address;
+    uint64_t frame_pointer = registers->value[arch_register_fp];
+    if (!register_known(registers, arch_register_fp) ||
+        !view_read(&unwinder->code, pc - ARCH_CODE_WINDOW, code, sizeof(code)))
+        return CFI_NO_TABLE;
+    arch_find_saved(registers->value, code, &saved);
+    if (!view_read(&unwinder->stack, saved.return_address, &return_address,
+                   sizeof(return_address)) ||
+        (saved.frame_pointer &&
+         !view_read(&unwinder->stack, saved.frame_pointer, &frame_pointer, sizeof(frame_pointer))))
+        return CFI_UNREADABLE;
+    registers->known = 0;
+    register_set(registers, arch_register_pc, return_address);
+    register_set(registers, arch_register_sp, saved.sp);
+    register_set(registers, arch_register_fp, frame_pointer);
+    return CFI_DONE;
+}
+
+/* A call to where no code is: its return address is all that it has done. */
+static enum cfi_step step_nowhere(struct unwinder *unwinder, struct registers *registers)
+{
+    uint64_t sp = registers->value[arch_register_sp], return_address;
+    if (!view_read(&unwinder->stack, sp, &return_address, sizeof(return_address)))
+        return CFI_UNREADABLE;
+    register_set(registers, arch_register_pc, return_address);
+    register_set(registers, arch_register_sp, sp + sizeof(return_address));
+    return CFI_DONE;
+}
+
 static enum cfi_step step(struct unwinder *unwinder, struct position *position)
 {
     struct registers *registers = &position->registers;
     uintptr_t address = registers->value[arch_register_pc] - !position->exact;
     const struct module *module = modules_find(&unwinder->modules, address);
     struct cfi_entry entry;
+    position->signal = false;
+    if (code_holds(address))
+        return step_compiled(unwinder, registers);
     if (module && cfi_find(&unwinder->code, module, address, &entry)) {
         position->signal = entry.signal_frame;
         return cfi_step(unwinder->work, &unwinder->code, &unwinder->stack, &entry, address,
                         registers);
     }
+    if (!module && position->exact)
+        return step_nowhere(unwinder, registers);
     enum cfi_step result = module ? step_signal(unwinder, registers) : CFI_NO_TABLE;
     position->signal = result == CFI_DONE;
     return result;
@@ -70,7 +111,7 @@ static bool is_return_address(struct unwinder *unwinder, uintptr_t pc, bool *exa
     uint8_t code[ARCH_CODE_WINDOW];
     *exact = false;
     /* The call may be the very last instruction of its mapping. */
-    if (modules_find(&unwinder->modules, pc - 1) &&
+    if ((modules_find(&unwinder->modules, pc - 1) || code_holds(pc - 1)) &&
         view_read(&unwinder->code, pc - sizeof(code), code, sizeof(code)) &&
         arch_is_call_before(code + sizeof(code), sizeof(code)))
         return true;

@@ -43,7 +43,7 @@ const char *answer_where(const struct text_place *place, int first, bool is_numb
 {
     *buffer = '\0';
     if (place->line && is_numbered)
-        snprintf(buffer, ANSWER_WHERE_BYTES, "%sline %d: ", place->length ? "" : "near ",
+        snprintf(buffer, ANSWER_WHERE_BYTES, "%sline %d: ", place->is_near ? "near " : "",
                  first + place->line - 1);
     return buffer;
 }
@@ -102,4 +102,20 @@ void answer_show_place(FILE *out, const char *text, const struct text_place *pla
     fprintf(out, "  %s%s\n", line.is_cut ? "..." : "", message_sanitize(raw, clean, sizeof(clean)));
     if (place->length && is_narrow(&line))
         show_caret(out, &line, place->length);
+}
+
+void answer_show_stack(FILE *out, const struct code_stack *stack)
+{
+    char clean[512];
+    size_t next;
+    for (size_t i = 0; stack->count > 1 && i < stack->count; i = next) {
+        for (next = i + 1; next < stack->count; next++)
+            if (strcmp(stack->frames[next], stack->frames[i]) != 0)
+                break;
+        message_sanitize(stack->frames[i], clean, sizeof(clean));
+        if (next - i > 1)
+            fprintf(out, "  #%-2zu %s, %zu times\n", i, clean, next - i);
+        else
+            fprintf(out, "  #%-2zu %s\n", i, clean);
+    }
 }

@@ -26,4 +26,8 @@ const char *answer_where(const struct text_place *place, int first, bool is_numb
  */
 void answer_show_place(FILE *out, const char *text, const struct text_place *place);
 
+/* The functions that were being executed when it was ended, a line each; nothing where the answer
+   says it all. */
+void answer_show_stack(FILE *out, const struct code_stack *stack);
+
 #endif

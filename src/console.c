@@ -327,6 +327,7 @@ static void show_failure(struct console *console, const char *text,
     fprintf(console->out, "%s%s\n", answer_where(&evaluated->place, 1, strchr(text, '\n'), where),
             reason);
     answer_show_place(console->out, text, &evaluated->place);
+    answer_show_stack(console->out, &evaluated->stack);
 }
 
 /* Runs one line; returns true when the console is over. */

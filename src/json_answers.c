@@ -4,6 +4,7 @@
 #include "src/json_values.h"
 #include "src/signal_names.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -85,6 +86,15 @@ static json_object *signal_text(const struct session_answer *answer)
     return json_object_new_string(name);
 }
 
+static json_object *address_text(const struct session_fault *fault)
+{
+    char hex[24];
+    if (!fault->has_address)
+        return NULL;
+    snprintf(hex, sizeof(hex), "0x%" PRIx64, fault->address);
+    return json_object_new_string(hex);
+}
+
 /* The members that tell what became of it. */
 static void put_answer(json_object *object, const struct session_answer *answer,
                        const struct error *failure)
@@ -93,6 +103,17 @@ static void put_answer(json_object *object, const struct session_answer *answer,
     json_put(object, "outcome", json_object_new_string(outcome_name(answer, failure)));
     json_put(object, "error", *error ? json_text(error) : NULL);
     json_put(object, "signal", signal_text(answer));
+    json_put(object, "address", address_text(&answer->fault));
+}
+
+static void put_stack(json_object *object, const struct code_stack *stack)
+{
+    json_object *frames = json_object_new_array();
+    for (size_t i = 0; i < stack->count; i++)
+        json_object_array_add(frames, json_text(stack->frames[i]));
+    json_put(object, "stack", stack->count ? frames : NULL);
+    if (!stack->count)
+        json_object_put(frames);
 }
 
 /* Columns are characters, from 1. */
@@ -140,6 +161,7 @@ void json_answers_write(struct json_answers *answers, const char *input,
     json_put(object, "input", input ? json_bytes(input, strlen(input)) : NULL);
     put_answer(object, &evaluated->answer, failure);
     put_place(object, input, &evaluated->place);
+    put_stack(object, &evaluated->stack);
     put_value(object, evaluated);
     put_output(object, answers);
     write_document(object);

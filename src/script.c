@@ -39,6 +39,7 @@ static void report(const struct script_state *state, const char *text,
                  answer_where(&evaluated->place, state->first, state->is_numbered, where),
                  answer_reason(&evaluated->answer));
     answer_show_place(stderr, text, &evaluated->place);
+    answer_show_stack(stderr, &evaluated->stack);
 }
 
 static void fail(struct script_state *state, int status)

@@ -37,6 +37,21 @@ static void copy_text(const char *text, size_t size, struct session_answer *answ
     message_sanitize(raw, answer->text, sizeof(answer->text));
 }
 
+static void take_fault(const struct client_frame *frame, struct session_fault *ret)
+{
+    struct manhole_fault fault;
+    if (frame->size < sizeof(fault))
+        return;
+    memcpy(&fault, frame->data, sizeof(fault));
+    size_t count = (frame->size - sizeof(fault)) / sizeof(ret->stack[0]);
+    ret->has_address = fault.has_address;
+    ret->address = fault.address;
+    ret->count = fault.count < count ? fault.count : count;
+    if (ret->count > SESSION_STACK_MAX)
+        ret->count = SESSION_STACK_MAX;
+    memcpy(ret->stack, frame->data + sizeof(fault), ret->count * sizeof(ret->stack[0]));
+}
+
 /* True when the frame ends the command. */
 static bool take_frame(struct session *session, const struct running *running,
                        const struct client_frame *frame, struct session_answer *answer)
@@ -52,6 +67,10 @@ static bool take_frame(struct session *session, const struct running *running,
             *running->data_size = frame->size;
         memcpy(running->data, frame->data, *running->data_size);
         return true;
+    case MANHOLE_FAULT:
+        if (frame->id == running->id)
+            take_fault(frame, &answer->fault);
+        return false;
     case MANHOLE_BYE:
         answer->ended = true;
         copy_text(frame->data, frame->size, answer);

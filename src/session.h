@@ -23,11 +23,21 @@ struct session {
     bool read_only;        /* what would write to the program, or call a function, is refused */
 };
 
+/* What was executed when it was ended, by a signal or an interrupt. */
+#define SESSION_STACK_MAX 32
+struct session_fault {
+    bool has_address;
+    uint64_t address; /* that the fault is about, of SIGSEGV and SIGBUS */
+    size_t count;     /* innermost first: a program counter, then return addresses */
+    uint64_t stack[SESSION_STACK_MAX];
+};
+
 struct session_answer {
     enum manhole_outcome outcome;
-    int signal;      /* of MANHOLE_FAULTED */
-    bool ended;      /* the server said goodbye (BYE): no result, or nothing after it */
-    bool left;       /* the user gave up a command that did not end */
+    int signal; /* of MANHOLE_FAULTED */
+    bool ended; /* the server said goodbye (BYE): no result, or nothing after it */
+    bool left;  /* the user gave up a command that did not end */
+    struct session_fault fault;
     char text[1024]; /* of the result or the goodbye: one line, safe for a terminal */
 };
 

@@ -176,6 +176,61 @@ goes_on() {
     assert_failure 1
     assert_equal "$(jq -cas 'map(.signal)' <<<"$output")" \
         '["SIGSEGV","SIGBUS","SIGFPE","SIGSEGV","SIGILL","SIGABRT",null,"SIGSEGV","SIGABRT","SIGSEGV","SIGSEGV",null]'
+    assert_equal "$(jq -cas 'map(.stack | arrays | last) | unique' <<<"$output")" '["... the stack goes on","what was typed itself"]'
+    assert_equal "$(of 3 '[.address, .stack]')" '["0x8",["0x8","what was typed itself"]]'
+    assert_equal "$(of 7 '.stack[:2]')" '["deep","deep"]'
+    assert_equal "$(of 8 '[.address, (.stack | map(select(test("free"))) | length > 0), (.error | test("left held"))]')" '[null,true,true]'
     assert_equal "$(of 11 .value)" '"1"'
+    goes_on
+}
+
+@test "a fault is told with its line and the functions on the way to it, whoever called them" {
+    evaluated
+    cat >"$BATS_TEST_TMPDIR/script" <<'SCRIPT'
+int total(struct item *i)
+{
+    int sum = 0;
+    for (;; i = i->next)
+        sum += i->id;
+}
+add_up(total(head), 1)
+for (int i = 3; i >= 0; i--) {
+
+    int x = 12 / i;
+    limit += x - x;
+}
+{ struct item *nowhere = (void *)16;
+  *nowhere = *head; }
+int worse(const void *a, const void *b)
+{
+    return *(int *)a / (limit - limit);
+}
+qsort(matrix, 6, 4, worse)
+*(int *)8
+limit
+SCRIPT
+    run --separate-stderr timeout 120 "$ATTACH" --file "$BATS_TEST_TMPDIR/script" "$pid"
+    assert_failure 1
+    assert_equal "$output" '$1 = 10'
+    local qsort
+    qsort=$(grep -E '^  #[0-9]+ .*\(libc' <<<"$stderr")
+    assert [ -n "$qsort" ]
+    stderr=$(grep -vE '^  #[0-9]+ .*\(libc' <<<"$stderr" | sed -E 's/^  #([1-9]|[1-9][0-9]) +/  #N  /')
+    assert_equal "$stderr" "manhole-attach: add_up(total(head),: line 7: ended by SIGSEGV at address 0x0, in total, line 5 of its text
+  #0  total, line 5 of its text
+  #N  what was typed itself
+manhole-attach: for: line 10: ended by SIGFPE in what was typed itself
+      int x = 12 / i;
+manhole-attach: {: line 14: ended by SIGSEGV at address 0x10, in memmove
+    *nowhere = *head; }
+  #0  memmove
+  #N  what was typed itself
+manhole-attach: qsort(matrix,: line 19: ended by SIGFPE in worse, line 3 of its text; what it held, a lock say, it may have left held
+  #0  worse, line 3 of its text
+  #N  what was typed itself
+manhole-attach: *(int: line 20: ended by SIGSEGV at address 0x8, in what was typed itself"
+    run --separate-stderr timeout 120 "$ATTACH" --format json --file "$BATS_TEST_TMPDIR/script" "$pid"
+    assert_equal "$(jq -cas 'map([.line, .address])' <<<"$output")" \
+        '[[null,null],[1,"0x0"],[3,null],[2,"0x10"],[null,null],[1,null],[1,"0x8"],[null,null]]'
     goes_on
 }

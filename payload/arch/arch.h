@@ -58,6 +58,7 @@ void arch_signal_return(void);
 extern const unsigned arch_register_count;
 extern const unsigned arch_register_pc; /* in tables: the column of the return address */
 extern const unsigned arch_register_sp;
+extern const unsigned arch_register_fp;    /* the frame pointer, of code that keeps one */
 extern const uint64_t arch_registers_kept; /* bit n: functions leave register n as it was */
 
 extern const uint8_t arch_call_arguments[6]; /* of a system call, in order */
@@ -69,6 +70,18 @@ void arch_own_registers(uint64_t values[ARCH_REGISTERS_MAX]);
 #define ARCH_CODE_WINDOW 16 /* bytes: no call is longer */
 /* True when the `length` bytes that stop at `end` stop with a call instruction. */
 bool arch_is_call_before(const uint8_t *end, size_t length);
+
+/*
+ * Where a function that keeps a frame pointer has saved what its caller needs, by the code around
+ * the place where it is: ARCH_CODE_WINDOW bytes before and as many from there on; 0: not saved yet,
+ * or no more. For code without unwind tables.
+ */
+struct arch_saved {
+    uint64_t frame_pointer, return_address; /* where they are saved */
+    uint64_t sp;                            /* of the caller */
+};
+void arch_find_saved(const uint64_t values[ARCH_REGISTERS_MAX],
+                     const uint8_t code[2 * ARCH_CODE_WINDOW], struct arch_saved *ret);
 
 /* A signal handler's way back to the kernel, by its bytes; where the C library has no table for it.
    The registers of what was interrupted are then at the stack pointer, in so many bytes. */

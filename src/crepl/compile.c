@@ -9,9 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The name of the user's own text, by #line. */
-#define USER_FILE "input"
-/* And of what we have put behind it. */
+/* The name of what we have put behind the user's text. */
 #define BEHIND_FILE "manhole"
 
 static const char runtime[] = {
@@ -45,9 +43,9 @@ static void take_message(void *context, const char *message)
     complaint->failed = failed;
     complaint->line = 0;
     complaint->at_end = strncmp(message, BEHIND_FILE ":", strlen(BEHIND_FILE ":")) == 0;
-    const char *user = strstr(message, USER_FILE ":");
+    const char *user = strstr(message, COMPILE_USER_FILE ":");
     if (user && user < text)
-        complaint->line = atoi(user + strlen(USER_FILE ":"));
+        complaint->line = atoi(user + strlen(COMPILE_USER_FILE ":"));
     text = strchr(text + 2, ':') + 2;
     snprintf(complaint->text, sizeof(complaint->text), "%s", text);
 }
@@ -187,6 +185,17 @@ static struct error *lay_out(TCCState *state, uint64_t address, struct complaint
     return error;
 }
 
+static struct error *compile_whole(TCCState *state, const char *source, struct complaint *complaint)
+{
+    CLEANUP_FREE char *whole = NULL;
+    if (asprintf(&whole, "%s%s\n#line 1 \"manhole\"\n%s", data_start, source, runtime) < 0) {
+        whole = NULL;
+        return error_no_memory();
+    }
+    compile(state, whole, complaint);
+    return NULL;
+}
+
 struct error *compile_at(const char *source, const struct code_symbol *given, size_t count,
                          uint64_t address, struct complaint *complaint, struct compiled *ret)
 {
@@ -197,15 +206,27 @@ struct error *compile_at(const char *source, const struct code_symbol *given, si
         return error;
     for (size_t i = 0; i < count; i++)
         tcc_add_symbol(state, given[i].name, (void *)(uintptr_t)given[i].address);
-    CLEANUP_FREE char *whole = NULL;
-    if (asprintf(&whole, "%s%s\n#line 1 \"manhole\"\n%s", data_start, source, runtime) < 0) {
-        whole = NULL;
-        return error_no_memory();
-    }
-    compile(state, whole, complaint);
-    if (!complaint->failed)
+    error = compile_whole(state, source, complaint);
+    if (!error && !complaint->failed)
         error = lay_out(state, address, complaint, ret);
     if (error || complaint->failed)
         compiled_deinit(ret);
+    return error;
+}
+
+struct error *compile_object(const char *source, int fd, bool *ret)
+{
+    struct complaint complaint;
+    CLEANUP_STATE TCCState *state = NULL;
+    struct error *error = create_state(&complaint, &state);
+    *ret = false;
+    if (error)
+        return error;
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    tcc_set_options(state, "-g");
+    tcc_set_output_type(state, TCC_OUTPUT_OBJ);
+    error = compile_whole(state, source, &complaint);
+    *ret = !error && !complaint.failed && tcc_output_file(state, path) == 0;
     return error;
 }

@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The name of the user's own text, by #line. */
+#define COMPILE_USER_FILE "input"
+
 /* A name of the source, and where it is in the target. */
 struct code_symbol {
     const char *name;
@@ -48,6 +51,9 @@ struct compiled {
 struct error *compile_at(const char *source, const struct code_symbol *given, size_t count,
                          uint64_t address, struct complaint *complaint,
                          struct compiled *ret) MUST_CHECK;
+/* The same source as an object file with debug information, written to a file in memory; *ret: that
+   went well. */
+struct error *compile_object(const char *source, int fd, bool *ret) MUST_CHECK;
 void compiled_deinit(struct compiled *compiled);
 
 /* The address of something the source defines; 0: it does not. */

@@ -213,7 +213,7 @@ static void complain(struct complained *complained, const struct declarations *d
     if (named)
         text_place_set(complained->text, named->start, named->length, complained->place);
     else
-        complained->place->line = complaint->line;
+        *complained->place = (struct text_place){.line = complaint->line, .is_near = true};
 }
 
 void complain_compiler(const char *text, const struct declarations *declarations,

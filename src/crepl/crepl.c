@@ -49,6 +49,7 @@ void crepl_destroy(struct crepl *crepl)
 {
     if (!crepl)
         return;
+    code_pieces_deinit(&crepl->pieces);
     definitions_deinit(&crepl->definitions);
     results_deinit(&crepl->results);
     linkage_deinit(&crepl->linkage);

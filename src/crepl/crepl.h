@@ -16,14 +16,23 @@ struct crepl;
 /* Where in a text something is. */
 struct text_place {
     int line;             /* from 1; 0: not known */
-    size_t start, length; /* bytes, from the start of the text; length 0: known is only the line, as
-                             the compiler has it: it may be the one after the mistake */
+    bool is_near;         /* the line is the compiler's: it may be the one after the mistake */
+    size_t start, length; /* bytes, from the start of the text; length 0: the line alone is known */
 };
+
+/* What was being executed when it was ended: a line for each function, innermost first; the
+   outermost is the text itself. */
+struct code_stack {
+    char **frames; /* malloc'ed, of the target's names: not yet safe for a terminal */
+    size_t count;
+};
+void code_stack_deinit(struct code_stack *stack);
 
 /* What one text gave. */
 struct evaluated {
     struct session_answer answer;
-    struct text_place place; /* of what does not compile */
+    struct text_place place; /* of what does not compile, or of what was ended */
+    struct code_stack stack; /* of what was ended by a signal or an interrupt */
     size_t number;           /* of an expression with a value: the N of its $N */
     char *type;  /* as the compiler writes it: "struct client *"; malloc'ed; NULL: no value */
     char *value; /* its text, malloc'ed, without newline at its end; not yet safe for a terminal */

@@ -6,6 +6,7 @@
 #include "src/crepl/crepl.h"
 #include "src/crepl/declare.h"
 #include "src/crepl/definitions.h"
+#include "src/crepl/faults.h"
 #include "src/crepl/hold.h"
 #include "src/crepl/linkage.h"
 #include "src/crepl/loader.h"
@@ -32,6 +33,7 @@ struct crepl {
     struct linkage linkage;
     struct results results;         /* $1, $2, ... */
     struct definitions definitions; /* of the session */
+    struct code_pieces pieces;      /* their code */
     struct examined examined;
 };
 

@@ -10,7 +10,9 @@
 
 void evaluation_deinit(struct evaluation *evaluation)
 {
+    code_stack_deinit(&evaluation->stack);
     compiled_deinit(&evaluation->code);
+    free(evaluation->source);
     free(evaluation->symbols);
     free(evaluation->context);
     declarations_deinit(&evaluation->declarations);
@@ -258,16 +260,17 @@ static bool is_set_once(const struct evaluation *evaluation, const struct compla
 static struct error *compile(struct evaluation *evaluation)
 {
     struct complaint complaint;
-    CLEANUP_FREE char *source = NULL, *text = NULL;
+    CLEANUP_FREE char *text = NULL;
     bool defines = evaluation->snippet.kind == SNIPPET_DEFINITIONS;
     text = defines ? definitions_make_global(evaluation->declarations.snippet)
                    : strdup(evaluation->declarations.snippet);
     if (!text)
         return error_no_memory();
-    struct error *error = snippet_source(evaluation->context, text, &evaluation->snippet, &source);
+    struct error *error =
+        snippet_source(evaluation->context, text, &evaluation->snippet, &evaluation->source);
     if (!error)
         error =
-            compile_at(source, evaluation->symbols, evaluation->symbol_count,
+            compile_at(evaluation->source, evaluation->symbols, evaluation->symbol_count,
                        loader_address(&evaluation->crepl->loader), &complaint, &evaluation->code);
     if (!error && complaint.failed)
         complain_compiler(evaluation->text, &evaluation->declarations, &complaint,
@@ -292,6 +295,14 @@ static struct error *find_string(const struct evaluation *evaluation, bool *ret)
     return NULL;
 }
 
+static struct error *explain_fault(struct evaluation *evaluation, uint64_t address)
+{
+    const struct executed executed = {evaluation->declarations.snippet, evaluation->source,
+                                      &evaluation->code, address};
+    return fault_explain(evaluation->crepl, &executed, evaluation->answer, &evaluation->place,
+                         &evaluation->stack);
+}
+
 /* What the code printed stands on lines of its own. */
 static struct error *execute(struct evaluation *evaluation)
 {
@@ -314,6 +325,8 @@ static struct error *execute(struct evaluation *evaluation)
         linkage_forget_thread(&evaluation->crepl->linkage);
     exits_explain(&evaluation->crepl->linkage.exits, evaluation->crepl->session->process,
                   evaluation->answer);
+    if (!error)
+        error = explain_fault(evaluation, address);
     /* After a session that ended there is nobody to ask. */
     if (!error && !stays && !evaluation->answer->ended && !evaluation->answer->left)
         error = loader_unload(loader, &evaluation->code, address);
@@ -322,14 +335,18 @@ static struct error *execute(struct evaluation *evaluation)
 
 static struct error *define(struct evaluation *evaluation)
 {
+    uint64_t address = loader_address(&evaluation->crepl->loader);
     struct error *error =
         loader_load(&evaluation->crepl->loader, &evaluation->code, true, evaluation->answer);
     if (error || evaluation_is_refused(evaluation))
         return error;
     const struct type_names types = evaluation_types(evaluation);
     /* As it was typed: its names are looked up anew each time. */
-    return definitions_add(&evaluation->crepl->definitions, evaluation->text, &types,
-                           &evaluation->code);
+    error = definitions_add(&evaluation->crepl->definitions, evaluation->text, &types,
+                            &evaluation->code);
+    return error ? error
+                 : code_pieces_add(&evaluation->crepl->pieces, &evaluation->code, address,
+                                   evaluation->source, evaluation->declarations.snippet);
 }
 
 /* Of an array the code left the address. */
@@ -412,6 +429,8 @@ struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct evalu
         .crepl = crepl, .text = text, .answer = &ret->answer};
     struct error *error = evaluation_run(&evaluation);
     ret->place = evaluation.place;
+    ret->stack = evaluation.stack;
+    evaluation.stack = (struct code_stack){0};
     return error || evaluation_is_refused(&evaluation) || !evaluation.value
                ? error
                : keep_value(&evaluation, ret);
@@ -419,6 +438,7 @@ struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct evalu
 
 void evaluated_deinit(struct evaluated *evaluated)
 {
+    code_stack_deinit(&evaluated->stack);
     free(evaluated->type);
     free(evaluated->value);
     *evaluated = (struct evaluated){0};

@@ -22,10 +22,12 @@ struct evaluation {
     struct snippet snippet;
     struct code_symbol *symbols; /* where everything is that it names */
     size_t symbol_count;
+    char *source; /* all of it, as it is compiled */
     struct compiled code;
     uint64_t value; /* of an expression: where in the target; 0: it has none */
     struct session_answer *answer;
-    struct text_place place; /* of what is wrong in the text */
+    struct text_place place; /* of what is wrong in the text, or was ended */
+    struct code_stack stack; /* of what was ended */
 };
 
 void evaluation_deinit(struct evaluation *evaluation);

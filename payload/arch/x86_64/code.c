@@ -10,6 +10,7 @@ enum { RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP, R8, R9, R10, R11, R12, R13, R14, 
 const unsigned arch_register_count = RETURN + 1;
 const unsigned arch_register_pc = RETURN;
 const unsigned arch_register_sp = RSP;
+const unsigned arch_register_fp = RBP;
 const uint64_t arch_registers_kept =
     1u << RBX | 1u << RBP | 1u << R12 | 1u << R13 | 1u << R14 | 1u << R15;
 const uint8_t arch_call_arguments[6] = {RDI, RSI, RDX, R10, R8, R9};
@@ -40,6 +41,24 @@ bool arch_is_call_before(const uint8_t *end, size_t length)
         if (indirect_call_length(end - n, n) == n)
             return true;
     return false;
+}
+
+/* push %rbp; mov %rsp,%rbp; and leave, or pop %rbp, before ret. */
+void arch_find_saved(const uint64_t values[ARCH_REGISTERS_MAX],
+                     const uint8_t code[2 * ARCH_CODE_WINDOW], struct arch_saved *ret)
+{
+    static const uint8_t entry[] = {0x55, 0x48, 0x89, 0xe5};
+    const uint8_t *at = code + ARCH_CODE_WINDOW;
+    uint64_t sp = values[RSP], fp = values[RBP];
+    bool before_push = memcmp(at, entry, sizeof(entry)) == 0;
+    bool after_push = memcmp(at - 1, entry, sizeof(entry)) == 0;
+    bool before_return = *at == 0xc3 && (at[-1] == 0xc9 || at[-1] == 0x5d);
+    if (before_push || before_return)
+        *ret = (struct arch_saved){0, sp, sp + 8};
+    else if (after_push)
+        *ret = (struct arch_saved){sp, sp + 8, sp + 16};
+    else
+        *ret = (struct arch_saved){fp, fp + 8, fp + 16};
 }
 
 bool arch_is_signal_return(const uint8_t *code, size_t length)
