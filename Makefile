@@ -277,7 +277,7 @@ help:
 	@echo 'make demo                both jobs, on a redis-server of its own under load'
 	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
 	@echo 'make soak                the same, with the full number of rounds where tests are about numbers'
-	@echo 'make bench               what a dump costs its target, next to gdb and eu-stack'
+	@echo 'make bench               what a dump and an answer in C cost, next to gdb and eu-stack'
 	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
 	@echo 'make uninstall           takes away what install put there'
 	@echo 'make format              clang-format; make check fails where it would change something'
