@@ -117,3 +117,60 @@ examinations=('x/4xw &answer' 'x/16xb text' 'x/5dw row' 'x/3uh row' 'x' 'x/2' 'x
     assert_line --partial "&answer is 'int *', no pointer to a structure"
     assert_equal "$(grep -c 'give a pointer to the first element' <<<"$output")" 2
 }
+
+# The same layout under a name of the session: what is shown of it has to be the same text.
+own_types='struct own_bits { unsigned one : 1, three : 3; int minus : 5; unsigned long wide : 40; enum colour colour : 4;
+    _Bool flag : 1; int : 0; signed next : 7; long long across : 50; };
+struct __attribute__((packed)) own_packed { char c; int i; short s; unsigned f : 13; double d; };
+struct own_point { int x, y; };
+struct own_nested { struct own_point from; struct { struct point to; char name[8]; } inner; struct nested *self; };
+struct own_link { int value; struct own_link *next; };
+struct own_functions { int (*of)(int), (*more[1])(int); };
+enum own_colour { OWN_RED, OWN_GREEN = 5, OWN_LAST = -1 };
+typedef struct { enum own_colour colours[2]; union { int i; float f; }; struct own_point points[2], *to; } own;'
+
+@test "values of types that were defined in the session show as those of the program do" {
+    all_types
+    printf '%s\n' "$own_types" '.list (struct own_link *)&loop_start next' bits '*(struct own_bits *)&bits' packed '*(struct own_packed *)&packed' nested \
+        '*(struct own_nested *)&nested' '*(struct own_functions *)functions' \
+        'own thing = {{OWN_LAST, 3}, {0x40490fdb}, {{1, 2}, {3, 4}}};' 'thing' '&thing' 'thing.points[1]' '.p/x thing.points' \
+        'OWN_GREEN' '(enum own_colour)5' 'struct own_point { double x; };' 'struct own_point moved = {0.5};' 'moved' \
+        >"$BATS_TEST_TMPDIR/script"
+    run -0 timeout 100 "$ATTACH" --file "$BATS_TEST_TMPDIR/script" "$pid"
+    local pairs
+    # The value of an enumeration in a bit-field is an int for the compiler.
+    pairs=$(sed 's/colour = BLUE/colour = 6/' <<<"$output" | awk '/^\$[0-9]+ = / { sub(/^\$[0-9]+ = /, ""); n++ } n > 0 && n < 7 { text[n] = text[n] $0 }
+        END { for (i = 1; i < 7; i += 2) print (length(text[i]) > 40 && text[i] == text[i + 1]) ? "same" : text[i] " / " text[i + 1] }')
+    assert_equal "$pairs" $'same\nsame\nsame'
+    assert_line '2 elements, then [0] again: a cycle'
+    assert_output --regexp '
+\$7 = \{
+  of = 0x[0-9a-f]+ <twice>,
+  more = \{0x0\}
+\}
+\$8 = \{
+  colours = \{OWN_LAST, 3\},
+  i = 1078530011,
+  f = 3\.1415927,
+  points = \{\{
+    x = 1,
+    y = 2
+  \}, \{
+    x = 3,
+    y = 4
+  \}\},
+  to = 0x0
+\}
+\$9 = \(struct unnamed_[0-9]+ \*\) 0x[0-9a-f]+
+\$10 = \{
+  x = 3,
+  y = 4
+\}
+\$11 = \{\{
+  x = 0x1,'
+    assert_line '$13 = OWN_GREEN'
+    assert_output --regexp '
+\$14 = \{
+  x = 0\.5
+\}$'
+}

@@ -50,6 +50,7 @@ void crepl_destroy(struct crepl *crepl)
     if (!crepl)
         return;
     code_pieces_deinit(&crepl->pieces);
+    session_types_deinit(&crepl->types);
     definitions_deinit(&crepl->definitions);
     results_deinit(&crepl->results);
     linkage_deinit(&crepl->linkage);

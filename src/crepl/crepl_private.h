@@ -11,6 +11,7 @@
 #include "src/crepl/linkage.h"
 #include "src/crepl/loader.h"
 #include "src/crepl/results.h"
+#include "src/crepl/session_types.h"
 #include "src/crepl/show.h"
 
 #include <stdint.h>
@@ -34,6 +35,7 @@ struct crepl {
     struct results results;         /* $1, $2, ... */
     struct definitions definitions; /* of the session */
     struct code_pieces pieces;      /* their code */
+    struct session_types types;     /* of the definitions */
     struct examined examined;
 };
 
@@ -67,8 +69,15 @@ struct error *crepl_find_frozen(struct crepl *crepl, const char *text, struct ex
 struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet, char **ret,
                               struct session_answer *answer) MUST_CHECK;
 
+/*
+ * Definitions of constants, compiled and not loaded: *ret is to be read from `base` on, as if it
+ * stood there. *good: false when they do not compile, which nobody is told. *ret is the caller's.
+ */
+struct error *crepl_compile_data(struct crepl *crepl, const char *text, uint64_t *base,
+                                 struct compiled *ret, bool *good) MUST_CHECK;
+
 /* Its value, to be shown by show_value. */
-struct shown crepl_shown(const struct crepl *crepl, const char *type, uint64_t address);
+struct shown crepl_shown(struct crepl *crepl, const char *type, uint64_t address);
 
 /* Its text as show_value writes it, malloc'ed, not yet safe for a terminal. */
 struct error *crepl_describe(struct crepl *crepl, const char *type, uint64_t address,

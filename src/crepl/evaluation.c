@@ -17,6 +17,7 @@ void evaluation_deinit(struct evaluation *evaluation)
     free(evaluation->context);
     declarations_deinit(&evaluation->declarations);
     free(evaluation->prelude);
+    free(evaluation->named);
 }
 
 void answer_refuse(struct session_answer *answer, const char *format, ...)
@@ -257,6 +258,21 @@ static bool is_set_once(const struct evaluation *evaluation, const struct compla
            strcmp(complaint->text, "assignment of read-only location") == 0;
 }
 
+/* Structures get the same names in what is compiled and in what is kept. */
+static struct error *name_types(struct evaluation *evaluation)
+{
+    struct session_types *types = &evaluation->crepl->types;
+    unsigned named = types->named;
+    if (evaluation->snippet.kind != SNIPPET_DEFINITIONS)
+        return NULL;
+    struct error *error = session_types_name(types, &evaluation->declarations.snippet);
+    evaluation->named = strdup(evaluation->text);
+    types->named = named;
+    if (!error && !evaluation->named)
+        error = error_no_memory();
+    return error ? error : session_types_name(types, &evaluation->named);
+}
+
 static struct error *compile(struct evaluation *evaluation)
 {
     struct complaint complaint;
@@ -341,8 +357,9 @@ static struct error *define(struct evaluation *evaluation)
     if (error || evaluation_is_refused(evaluation))
         return error;
     const struct type_names types = evaluation_types(evaluation);
+    session_types_deinit(&evaluation->crepl->types);
     /* As it was typed: its names are looked up anew each time. */
-    error = definitions_add(&evaluation->crepl->definitions, evaluation->text, &types,
+    error = definitions_add(&evaluation->crepl->definitions, evaluation->named, &types,
                             &evaluation->code);
     return error ? error
                  : code_pieces_add(&evaluation->crepl->pieces, &evaluation->code, address,
@@ -364,9 +381,10 @@ static struct error *check_value(struct evaluation *evaluation)
     return NULL;
 }
 
-struct shown crepl_shown(const struct crepl *crepl, const char *type, uint64_t address)
+struct shown crepl_shown(struct crepl *crepl, const char *type, uint64_t address)
 {
-    return (struct shown){.process = crepl->session->process,
+    return (struct shown){.crepl = crepl,
+                          .process = crepl->session->process,
                           .modules = crepl->modules,
                           .symbols = crepl->symbols,
                           .declarer = crepl->declarer,
@@ -411,8 +429,8 @@ static struct error *run(struct evaluation *evaluation)
 struct error *evaluation_run(struct evaluation *evaluation)
 {
     static struct error *(*const steps[])(struct evaluation *) = {
-        declare,          classify, check_kind, evaluation_check_reading,
-        evaluation_split, link_all, compile,    run};
+        declare,  classify, check_kind, evaluation_check_reading, evaluation_split, name_types,
+        link_all, compile,  run};
     *evaluation->answer = (struct session_answer){0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         struct error *error = steps[i](evaluation);
@@ -492,4 +510,27 @@ struct error *crepl_find_type(struct crepl *crepl, const char *text, bool quiet,
     }
     *ret = strdup(evaluation.snippet.type);
     return *ret ? NULL : error_no_memory();
+}
+
+struct error *crepl_compile_data(struct crepl *crepl, const char *text, uint64_t *base,
+                                 struct compiled *ret, bool *good)
+{
+    struct session_answer answer = {0};
+    struct complaint complaint;
+    CLEANUP_FREE char *source = NULL;
+    CLEANUP_EVALUATION struct evaluation evaluation = {
+        .crepl = crepl, .text = text, .quiet = true, .answer = &answer};
+    struct error *error = declare(&evaluation);
+    *good = false;
+    *ret = (struct compiled){0};
+    if (error || evaluation_is_refused(&evaluation))
+        return error;
+    *base = loader_address(&crepl->loader);
+    evaluation.snippet.kind = SNIPPET_DEFINITIONS;
+    error = snippet_source(evaluation.context, evaluation.declarations.snippet, &evaluation.snippet,
+                           &source);
+    if (!error)
+        error = compile_at(source, NULL, 0, *base, &complaint, ret);
+    *good = !error && !complaint.failed;
+    return error;
 }

@@ -16,6 +16,7 @@ struct evaluation {
     bool sets_values;         /* the first values of variables, no other statements */
     struct hold_report *held; /* it is to run while all other threads stand; or NULL */
     bool done;                /* others have evaluated the parts of the text */
+    char *named;              /* of definitions: the text, its structures with names */
     char *prelude;            /* the session's declarations that it may use */
     struct declarations declarations;
     char *context; /* the C before the snippet: declarations and prelude */

@@ -1,6 +1,7 @@
 #include "src/crepl/show.h"
 
 #include "injector/cleanup.h"
+#include "src/crepl/session_types.h"
 #include "src/crepl/type_text.h"
 #include "src/value_writer.h"
 
@@ -77,8 +78,29 @@ static bool is_char(const struct type_text *type)
     return base && base->kind == CHARACTER;
 }
 
+struct showing {
+    struct writer writer;
+    struct value_thread thread;
+    struct value_frame frame;
+    struct declarer *declarer;
+    struct crepl *crepl;
+    struct error *error; /* the first one: without memory */
+};
+
+/* One of the session's own; NULL: it is none. */
+static const struct session_type *find_session_type(struct showing *showing, const char *name)
+{
+    const struct session_type *type = NULL;
+    struct error *error = session_types_find(showing->crepl, name, &type);
+    if (showing->error)
+        error_destroy(error);
+    else
+        showing->error = error;
+    return type;
+}
+
 /* Bytes of a value; false: not known. */
-static bool size_of(struct declarer *declarer, const struct type_text *type, uint64_t *ret)
+static bool size_of(struct showing *showing, const struct type_text *type, uint64_t *ret)
 {
     const struct base *base;
     uint64_t alignment;
@@ -87,7 +109,7 @@ static bool size_of(struct declarer *declarer, const struct type_text *type, uin
         *ret = sizeof(uint64_t);
         return true;
     case TYPE_TEXT_ARRAY:
-        return size_of(declarer, type->target, ret) &&
+        return size_of(showing, type->target, ret) &&
                !__builtin_mul_overflow(*ret, type->count, ret);
     case TYPE_TEXT_FUNCTION:
         return false;
@@ -95,27 +117,105 @@ static bool size_of(struct declarer *declarer, const struct type_text *type, uin
         break;
     }
     base = find_base(type->name);
-    *ret = base ? base->size : 0;
-    return base || (type->has_die && layouts_measure(declarer_layouts(declarer), type->type.module,
-                                                     &type->type.die, ret, &alignment));
+    const struct session_type *own = base ? NULL : find_session_type(showing, type->name);
+    *ret = base ? base->size : own ? own->size : 0;
+    return base || own ||
+           (type->has_die && layouts_measure(declarer_layouts(showing->declarer), type->type.module,
+                                             &type->type.die, ret, &alignment));
 }
 
-struct showing {
-    struct writer writer;
-    struct value_thread thread;
-    struct value_frame frame;
-    struct declarer *declarer;
-};
-
 static void add_typed(struct showing *showing, const struct type_text *type, uint64_t address);
+
+/* --- Types of the session. --- */
+
+static void add_session_number(struct showing *showing, const struct session_type *type,
+                               int32_t value)
+{
+    struct writer *writer = &showing->writer;
+    const struct formatted formatted = {
+        .bytes = (const uint8_t *)&value, .size = sizeof(value), .is_signed = true};
+    if (writer_has_format(writer)) {
+        writer_add_formatted(writer, &formatted);
+        return;
+    }
+    for (size_t i = 0; i < type->enumerator_count; i++) {
+        if (type->enumerators[i].value == value) {
+            writer_add(writer, type->enumerators[i].name);
+            return;
+        }
+    }
+    writer_format(writer, "%" PRId32, value);
+}
+
+static void add_session_bits(struct showing *showing, const struct session_member *member,
+                             uint64_t address)
+{
+    uint8_t bytes[16] = {0};
+    unsigned __int128 all;
+    const struct base *base = find_base(member->type->name ? member->type->name : "");
+    if (!value_frame_read(&showing->frame, address + member->bit / 8, bytes,
+                          (member->bit % 8 + member->bits + 7) / 8)) {
+        writer_add_problem(&showing->writer, PLACE_UNREADABLE);
+        return;
+    }
+    memcpy(&all, bytes, sizeof(all));
+    unsigned unused = 64 - member->bits;
+    uint64_t value = (uint64_t)(all >> member->bit % 8) << unused;
+    value = base && base->is_signed ? (uint64_t)((int64_t)value >> unused) : value >> unused;
+    if (base)
+        add_base_bytes(&showing->writer, base, (const uint8_t *)&value);
+    else
+        writer_format(&showing->writer, "%" PRIu64, value);
+}
+
+static void add_session_structure(struct showing *showing, const struct session_type *type,
+                                  uint64_t address)
+{
+    struct writer *writer = &showing->writer;
+    writer_add(writer, "{");
+    writer->indent++;
+    for (size_t i = 0; i < type->member_count; i++) {
+        const struct session_member *member = &type->members[i];
+        writer_add(writer, i ? "," : "");
+        writer_next_line(writer);
+        writer_format(writer, "%s = ", member->name);
+        if (!member->type)
+            writer_add_problem(writer, PLACE_UNKNOWN);
+        else if (member->bits)
+            add_session_bits(showing, member, address);
+        else
+            add_typed(showing, member->type, address + member->offset);
+    }
+    writer->indent--;
+    if (type->member_count)
+        writer_next_line(writer);
+    writer_add(writer, "}");
+}
+
+static void add_session_value(struct showing *showing, const struct session_type *type,
+                              uint64_t address)
+{
+    int32_t value;
+    if (!type->enumerator_count)
+        add_session_structure(showing, type, address);
+    else if (value_frame_read(&showing->frame, address, &value, sizeof(value)))
+        add_session_number(showing, type, value);
+    else
+        writer_add_problem(&showing->writer, PLACE_UNREADABLE);
+}
+
+/* --- One kind after the other. --- */
 
 static void add_base(struct showing *showing, const struct type_text *type, uint64_t address)
 {
     uint8_t bytes[16];
     const struct base *base = find_base(type->name);
+    const struct session_type *own = base ? NULL : find_session_type(showing, type->name);
     struct storage storage;
     storage_in_memory(&storage, address);
-    if (type->has_die) {
+    if (own) {
+        add_session_value(showing, own, address);
+    } else if (type->has_die) {
         showing->frame.bias = type->type.module->bias;
         writer_add_value(&showing->writer, &type->type.die, &storage, 0);
     } else if (!base) {
@@ -169,7 +269,7 @@ static void add_array(struct showing *showing, const struct type_text *type, uin
                            address);
     else if (is_char(type->target) && !writer_has_format(&showing->writer))
         writer_add_char_array(&showing->writer, &encoding_char, &storage, 0, type->count);
-    else if (!size_of(showing->declarer, type->target, &elements.stride))
+    else if (!size_of(showing, type->target, &elements.stride))
         writer_add_problem(&showing->writer, PLACE_UNKNOWN);
     else
         writer_add_elements(&showing->writer, &elements.elements);
@@ -211,6 +311,7 @@ static char *show_begin(struct showing *showing, const struct shown *shown, size
     *showing = (struct showing){
         .thread = {.process = shown->process, .modules = shown->modules},
         .declarer = shown->declarer,
+        .crepl = shown->crepl,
     };
     if (!text)
         return NULL;
@@ -234,7 +335,7 @@ struct error *show_value(const struct shown *shown, char **ret)
         writer_end(&showing.writer);
     }
     type_text_destroy(type);
-    return *ret ? NULL : error_no_memory();
+    return *ret ? showing.error : error_no_memory();
 }
 
 struct error *show_address(const struct shown *shown, char **ret)

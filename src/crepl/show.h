@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct crepl;
+
 struct shown {
+    struct crepl *crepl; /* whose session may have defined types */
     const struct process *process;
     struct modules *modules;
     struct symbols *symbols;
