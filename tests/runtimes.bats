@@ -286,8 +286,9 @@ runtime.goexit'
 @test "goroutines that run while they are looked at give no false stacks" {
     build_go churn
     start "$program"
-    local deep=0
-    for _ in {1..20}; do
+    local deep=0 looks
+    looks=$(scaled 50)
+    for _ in $(seq "$looks"); do
         run --separate-stderr "$ATTACH" --dump --format json $patience "$pid"
         document=$output
         # A ring member waits in recurse, once per level and at most 50 deep, below pass; or it moved.
@@ -298,7 +299,7 @@ runtime.goexit'
         deep=$((deep + $(jq '[.goroutines[] | select(.frames | length > 3)] | length' <<<"$document")))
     done
     # How many hold still for one look is chance; none of many looks would mean that nothing was tested.
-    assert [ "$deep" -gt 20 ]
+    assert [ "$deep" -gt "$looks" ]
 }
 
 # --- Rust. ---

@@ -295,17 +295,17 @@ sys.stdout.buffer.write(zlib.decompress(open(sys.argv[1], "rb").read()[32:-16]))
     done
 }
 
-@test "of 200 files with wrong bytes in them, none gives anything wrong" {
+@test "of files with wrong bytes in them, none gives anything wrong" {
     start static_program
     "$ATTACH" --dump --save "$saved" "$pid" 2>/dev/null
-    run -0 python3 - "$ATTACH" "$saved" <<'END'
+    run -0 python3 - "$ATTACH" "$saved" "$(scaled 400)" <<'END'
 import random, subprocess, sys
-attach, saved = sys.argv[1:]
+attach, saved, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 good = open(saved, "rb").read()
 shown = subprocess.run([attach, "--dump", "--load", saved], capture_output=True).stdout
 random.seed(3)
 refused = 0
-for i in range(200):
+for i in range(rounds):
     bad = bytearray(good)
     for _ in range(random.choice((1, 1, 2, 8))):
         bad[random.randrange(len(bad))] ^= 1 << random.randrange(8)
@@ -317,21 +317,21 @@ for i in range(200):
     assert done.returncode in (1, 2, 5), (i, done)
     assert done.stdout == b"" and done.stderr.count(b"\n") == 1, (i, done)
     refused += 1
-assert refused > 150, refused
+assert refused > rounds * 3 // 4, refused
 END
 }
 
-@test "200 files with wrong contents and right checksums do no harm" {
+@test "files with wrong contents and right checksums do no harm" {
     start poller
     "$ATTACH" --dump --save "$saved" "$pid" 2>/dev/null
-    run -0 python3 - "$ATTACH" "$saved" <<'END'
+    run -0 python3 - "$ATTACH" "$saved" "$(scaled 400)" <<'END'
 import random, struct, subprocess, sys, zlib
-attach, saved = sys.argv[1:]
+attach, saved, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 file = open(saved, "rb").read()
 good = zlib.decompress(file[32:-16])
 random.seed(4)
 ends = {}
-for i in range(200):
+for i in range(rounds):
     bad = bytearray(good)
     # Often near the beginning: most of the rest are bytes of stacks.
     for _ in range(random.choice((1, 2, 4, 16))):
