@@ -170,6 +170,14 @@ SCRIPT
     assert_line --regexp '^\$[0-9]+ = 10$|^\$[0-9]+ = [0-9]+$'
 }
 
+@test "a label in what does not compile is forgotten" {
+    evaluated
+    c 'again: limit +' 'limit' 'for (;;) { switch (limit) { case 1: +; } }' 'again: limit = 11; if (limit < 11) goto again;' 'limit'
+    assert_failure 1
+    assert_line '$1 = 10'
+    assert_line '$2 = 11'
+}
+
 @test "each kind of fault ends what was typed, and not the program" {
     evaluated
     c '*(int *)8' '*(int *)8 = 1' '1 / (limit - 10)' 'abort()' 'strlen((char *)1)' \

@@ -1,6 +1,7 @@
 #include "src/crepl/compile.h"
 
 #include "injector/cleanup.h"
+#include "src/crepl/libtcc_repair.h"
 
 #include <errno.h>
 #include <libtcc.h>
@@ -64,6 +65,7 @@ static struct error *create_state(struct complaint *complaint, TCCState **ret)
 
 static void compile(TCCState *state, const char *source, struct complaint *complaint)
 {
+    libtcc_repair_labels();
     if (tcc_compile_string(state, source) < 0 && !complaint->failed) {
         complaint->failed = true;
         snprintf(complaint->text, sizeof(complaint->text), "it does not compile");

@@ -9,6 +9,10 @@
  * both operands go to registers before: what loads those goes by way of the variable's address.
  */
 
+#include "src/crepl/libtcc_repair.h"
+
+#include <stddef.h>
+
 /* tcc.h: the head of an SValue is its type, the low bits of which are the basic type (VT_BTYPE). */
 #define BASIC_TYPE 0x0f
 #define TYPE_FLOAT 8
@@ -33,4 +37,14 @@ void __wrap_gen_opf(int operator)
     if (!nocode_wanted && (type == TYPE_FLOAT || type == TYPE_DOUBLE))
         gv2(CLASS_FLOAT, CLASS_FLOAT);
     __real_gen_opf(operator);
+}
+
+/* tccgen.c: the labels of the function that is being compiled. An error leaves them where they are
+   and frees what they point to; the next function would walk over them. */
+extern void *global_label_stack, *local_label_stack;
+
+void libtcc_repair_labels(void)
+{
+    global_label_stack = NULL;
+    local_label_stack = NULL;
 }
