@@ -88,6 +88,7 @@ static uint32_t add(struct walk *walk, Dwarf_Die *die, enum name_kind kind, uint
     struct name_entry entry = {
         .name = name,
         .offset = dwarf_dieoffset(die),
+        .hash = hash_of(name), /* now that the name is in the processor's cache */
         .next = NO_ENTRY,
         .parent = parent,
         .kind = (uint8_t)kind,
@@ -301,8 +302,9 @@ static void walk_all(struct name_index *index, bool locals)
 
 static bool make_table(struct name_index *index)
 {
+    /* Most names stand there several times: each unit describes its types anew. */
     uint32_t size = 1024;
-    while (size < index->count)
+    while (size < index->count / 4)
         size *= 2;
     uint32_t *heads = malloc(size * sizeof(*heads));
     if (!heads)
@@ -313,7 +315,7 @@ static bool make_table(struct name_index *index)
     memset(heads, 0xff, size * sizeof(*heads));
     /* From the end on, so that each chain is in the order of the debug information. */
     for (uint32_t i = index->count; i-- > 0;) {
-        uint32_t *head = &heads[hash_of(index->entries[i].name) & index->mask];
+        uint32_t *head = &heads[index->entries[i].hash & index->mask];
         index->entries[i].next = *head;
         *head = i;
     }
@@ -358,11 +360,10 @@ bool name_index_add_locals(struct name_index *index)
 const struct name_entry *name_index_find(const struct name_index *index, const char *name,
                                          const struct name_entry *after)
 {
-    uint32_t at = after          ? after->next
-                  : index->heads ? index->heads[hash_of(name) & index->mask]
-                                 : NO_ENTRY;
+    uint32_t hash = after ? after->hash : hash_of(name);
+    uint32_t at = after ? after->next : index->heads ? index->heads[hash & index->mask] : NO_ENTRY;
     for (; at != NO_ENTRY; at = index->entries[at].next) {
-        if (strcmp(index->entries[at].name, name) == 0)
+        if (index->entries[at].hash == hash && strcmp(index->entries[at].name, name) == 0)
             return &index->entries[at];
     }
     return NULL;

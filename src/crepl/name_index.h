@@ -28,13 +28,14 @@ enum name_kind {
 struct name_entry {
     const char *name; /* owned by the debug information */
     Dwarf_Off offset; /* of its DIE */
-    uint32_t next;    /* private */
-    uint32_t parent;  /* the entry of the scope around it, or NAME_NO_PARENT */
-    uint8_t kind;     /* enum name_kind */
-    bool declaration; /* it is defined elsewhere */
-    bool external;
-    bool in_function; /* of a function */
-    bool shared;      /* its DIE is in the file that dwz(1) made */
+    uint32_t hash;    /* private, and the next: there may be millions of entries */
+    uint32_t next;
+    uint32_t parent;      /* the entry of the scope around it, or NAME_NO_PARENT */
+    uint8_t kind;         /* enum name_kind */
+    bool declaration : 1; /* it is defined elsewhere */
+    bool external : 1;
+    bool in_function : 1; /* of a function */
+    bool shared : 1;      /* its DIE is in the file that dwz(1) made */
 };
 
 struct name_index;
