@@ -117,10 +117,10 @@ struct item {
     assert_line 'static int only_inlined(int x); /* declared.c:69, no code of its own */'
     assert_line 'int many(const char *format, ...); /* declared.c:89 */'
     assert_line --regexp '^[0-9]+ functions of the program itself'
-    assert_output --partial 'struct holder; /* declared.c:1000 */
-struct holder; /* declared_other.c:1000 */
-struct item; /* declared.c:16 */
-struct item; /* declared_other.c:4 */
+    assert_output --partial 'struct declared.c::holder; /* declared.c:1000 */
+struct declared_other.c::holder; /* declared_other.c:1000 */
+struct declared.c::item; /* declared.c:16 */
+struct declared_other.c::item; /* declared_other.c:4 */
 struct point; /* declared_types.h:'
     assert_line --regexp '^5 types$'
     assert_line --regexp 'strlen\(const char \*.*libc\.so\.6 \*/$'
@@ -156,4 +156,19 @@ struct point; /* declared_types.h:'
     timeout 120 script -qec "'$ATTACH' --eval '.functions .' $pid" /dev/null </dev/null >"$BATS_TEST_TMPDIR/shown"
     grep -qE '^\.\.\. and [0-9]+ more' "$BATS_TEST_TMPDIR/shown"
     assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/shown")" 202
+}
+
+@test "broken debug information is looked up without harm" {
+    local seed program
+    for seed in $(seq "$(scaled 15)"); do
+        program=$BATS_TEST_TMPDIR/declared$seed
+        cp "$TARGETS/declared" "$program"
+        "$TOP/tests/tools/break_debug_information" "$program" "$seed"
+        start "$program"
+        c '.vars' '.functions' '.types' '.type everything' '.type struct bits' '.type list->after' '.symbol main' \
+            '.symbol 0x10' '.vars ^count'
+        ((status <= 1)) || fail "seed $seed: status $status: $output"
+        assert_line --partial '0x10: nothing is mapped there'
+        end "$pid"
+    done
 }

@@ -18,6 +18,8 @@
 /* Lines that a terminal gets. */
 #define SHOWN_MAX 200
 #define DECLARATION_MAX 1024
+/* Of one name that are compared with one another. */
+#define NEIGHBOURS_MAX 32
 
 enum listed {
     LISTED_VARIABLES,
@@ -228,6 +230,22 @@ static int compare(const void *left, const void *right)
     return order;
 }
 
+/* True when no other of the name has to be told from it; struct a and typedef a have not. */
+static bool is_alone(const struct listing *listing, size_t at)
+{
+    const struct match *match = &listing->matches[at];
+    size_t first = at > NEIGHBOURS_MAX ? at - NEIGHBOURS_MAX : 0;
+    size_t end = listing->count - at > NEIGHBOURS_MAX ? at + NEIGHBOURS_MAX : listing->count;
+    for (size_t i = first; i < end; i++) {
+        const struct match *other = &listing->matches[i];
+        if (i != at && strcmp(other->name, match->name) == 0 &&
+            (listing->what != LISTED_TYPES ||
+             (other->entry->kind == match->entry->kind && other->module == match->module)))
+            return false;
+    }
+    return true;
+}
+
 /* Each unit describes anew what is in a header; a function stands there once as it was written and
    once for each copy that was made of it. */
 static void merge(struct listing *listing)
@@ -246,11 +264,8 @@ static void merge(struct listing *listing)
             listing->matches[kept++] = *match;
     }
     listing->count = kept;
-    for (size_t i = 0; i < kept; i++) {
-        struct match *match = &listing->matches[i];
-        match->alone = (!i || strcmp(match[-1].name, match->name) != 0) &&
-                       (i + 1 == kept || strcmp(match[1].name, match->name) != 0);
-    }
+    for (size_t i = 0; i < kept; i++)
+        listing->matches[i].alone = is_alone(listing, i);
 }
 
 /* --- One line. --- */
@@ -289,9 +304,9 @@ static void write_declaration(const struct listing *listing, struct match *match
 static void print_described(FILE *out, const struct listing *listing, struct match *match)
 {
     char text[DECLARATION_MAX];
-    bool is_static = listing->what != LISTED_TYPES && !match->entry->external;
-    CLEANUP_FREE char *name =
-        name_spell(match->index, match->entry, &match->die, is_static && !match->alone);
+    bool is_type = listing->what == LISTED_TYPES, is_static = !is_type && !match->entry->external;
+    CLEANUP_FREE char *name = name_spell(match->index, match->entry, &match->die,
+                                         (is_static || is_type) && !match->alone);
     write_declaration(listing, match, name ? name : match->name, text, sizeof(text));
     fprintf(out, "%s%s%s;", is_static ? "static " : "", text,
             strlen(text) + 1 == sizeof(text) ? "..." : "");
