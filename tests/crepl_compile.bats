@@ -183,3 +183,39 @@ goes_on() {
     assert_line --partial 'GONE is not known'
     assert_line --partial 'nosuch is not known'
 }
+
+@test "without debug information a header brings types and declarations" {
+    strip -g -o "$BATS_TEST_TMPDIR/stripped" "$TARGETS/compiled"
+    start "$BATS_TEST_TMPDIR/stripped"
+    pid=${started[-1]}
+    local id header=$BATS_TEST_TMPDIR/types.h
+    id=$(readelf -n "$TARGETS/compiled" | sed -n 's/.*Build ID: //p')
+    cat >"$header" <<'HEADER'
+#include <stdint.h>
+struct pair { int64_t whole; double part; };
+typedef struct item { int id; struct item *next; } item_t;
+enum { ANSWER = 42 };
+extern item_t *head;
+extern volatile int calls, values[4];
+extern struct pair half;
+int tick(int n);
+struct pair halve(struct pair pair);
+static inline int64_t whole_of(const struct pair *pair) { return pair->whole; }
+HEADER
+    printf 'struct broken {\nint x\n};\n' >"$BATS_TEST_TMPDIR/broken.h"
+    unset DEBUGINFOD_URLS
+    c 'sizeof(calls)' ".load $header" 'head->next->id' 'half.part' 'tick(2) + calls' 'ANSWER' '((item_t *)head)->id' 'whole_of(&half)' \
+        'int own(item_t *i) { return i->id + tick(0); }' 'own(head)' 'item_t *p = head->next;' 'p->next == 0' ".load $header" 'values[3]'
+    assert_success
+    assert_equal "$(sed -n 's/^[$][0-9]* = //p' <<<"$output" | grep -v '{' | paste -sd ' ')" '4 2 0.5 4 42 1 4 3 1 4'
+    assert_equal "$(grep -c 'has no debug information' <<<"$output")" 1
+    assert_line --partial "debuginfod-find debuginfo $id"
+    c ".load $BATS_TEST_TMPDIR/broken.h" '.load /nonexistent.h' '.load /tmp' ".load $header" 'halve(half)' '.frozen head->id' '.frozen tick(1)'
+    assert_failure 1
+    assert_line --regexp 'broken\.h:[23]: error: '
+    assert_line --partial '/nonexistent.h: No such file or directory'
+    assert_line --partial '/tmp: is no file'
+    assert_line --partial 'halve cannot be called from here: it passes a structure by value'
+    assert_line '$1 = 1'
+    assert_line --partial 'a function would be called'
+}

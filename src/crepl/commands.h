@@ -50,6 +50,8 @@ struct error *command_types(struct crepl *crepl, const char *format, const char 
 /* commands_session.c */
 struct error *command_frozen(struct crepl *crepl, const char *format, const char *arguments,
                              struct session_answer *ret) MUST_CHECK;
+struct error *command_load(struct crepl *crepl, const char *format, const char *arguments,
+                           struct session_answer *ret) MUST_CHECK;
 struct error *command_readonly(struct crepl *crepl, const char *format, const char *arguments,
                                struct session_answer *ret) MUST_CHECK;
 

@@ -1,9 +1,11 @@
 /* Commands that change how this session evaluates. */
+#include "injector/cleanup.h"
 #include "src/crepl/commands.h"
 #include "src/crepl/crepl_private.h"
 #include "src/message.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct error *command_readonly(struct crepl *crepl, const char *format, const char *arguments,
                                struct session_answer *ret)
@@ -32,5 +34,20 @@ struct error *command_frozen(struct crepl *crepl, const char *format, const char
     if (!error && ret->outcome == MANHOLE_DONE && value.type)
         error = crepl_print(crepl, format, &value);
     free(value.type);
+    return error;
+}
+
+struct error *command_load(struct crepl *crepl, const char *format, const char *arguments,
+                           struct session_answer *ret)
+{
+    (void)format;
+    CLEANUP_FREE char *path = strndup(arguments, strcspn(arguments, "\n")), *problem = NULL;
+    if (!path)
+        return error_no_memory();
+    for (size_t length = strlen(path); length && strchr(" \t", path[length - 1]);)
+        path[--length] = '\0';
+    struct error *error = headers_load(&crepl->headers, path, &problem);
+    if (!error && problem)
+        answer_refuse(ret, "%s", problem);
     return error;
 }

@@ -52,6 +52,7 @@ void crepl_destroy(struct crepl *crepl)
     code_pieces_deinit(&crepl->pieces);
     session_types_deinit(&crepl->types);
     definitions_deinit(&crepl->definitions);
+    headers_deinit(&crepl->headers);
     results_deinit(&crepl->results);
     linkage_deinit(&crepl->linkage);
     declarer_destroy(crepl->declarer);

@@ -7,6 +7,7 @@
 #include "src/crepl/declare.h"
 #include "src/crepl/definitions.h"
 #include "src/crepl/faults.h"
+#include "src/crepl/headers.h"
 #include "src/crepl/hold.h"
 #include "src/crepl/linkage.h"
 #include "src/crepl/loader.h"
@@ -36,6 +37,8 @@ struct crepl {
     struct definitions definitions; /* of the session */
     struct code_pieces pieces;      /* their code */
     struct session_types types;     /* of the definitions */
+    struct headers headers;         /* .load */
+    bool advised;                   /* how to get debug information was said */
     struct examined examined;
 };
 

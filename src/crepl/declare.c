@@ -116,6 +116,9 @@ static bool add_root(struct declaring *declaring, const struct tokens *tokens, s
     declaring->roots = roots;
     declaring->roots[declaring->count++] =
         (struct root){.tokens = tokens, .token = token, .is_written_to = is_written_to};
+    declaring->roots[declaring->count - 1].elsewhere =
+        input->is_declared && token->use == USE_ORDINARY &&
+        input->is_declared(input->context, text, token->length);
     return true;
 }
 
@@ -194,6 +197,8 @@ static void look_up(struct declaring *declaring, struct root *root)
     root->result = names_find(declaring->declarer->names, &wanted, &root->named, &root->why);
     if (root->result == NAMED_REFUSED && !root->why)
         declaring->declarer->no_memory = true;
+    else if (root->result == NAMED_UNKNOWN && root->elsewhere)
+        return; /* a type, say */
     else if (root->result == NAMED_REFUSED ||
              (root->result == NAMED_UNKNOWN && !declare_macro(declaring, root)))
         report_root(declaring, root);

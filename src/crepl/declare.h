@@ -34,6 +34,7 @@ struct binding {
     uint64_t address;
     struct module *module;
     bool is_function;
+    bool unchecked; /* the declaration is not ours: how it passes its arguments is not known */
 };
 
 enum problem_kind {
@@ -71,6 +72,9 @@ struct declare_input {
     bool (*is_known)(void *context, const char *name, size_t length, bool tag);
     /* A type of the session. NULL: none. */
     bool (*is_type)(void *context, const char *name, size_t length);
+    /* A name that C of the session's headers declares: only where it is has to be told. NULL: none.
+     */
+    bool (*is_declared)(void *context, const char *name, size_t length);
     void *context;
 };
 

@@ -69,7 +69,8 @@ struct root {
     struct named named;
     enum named_result result;
     char *why;
-    char *c_name; /* malloc'ed */
+    char *c_name;   /* malloc'ed */
+    bool elsewhere; /* declared: only its binding is wanted */
     bool is_written_to;
 };
 

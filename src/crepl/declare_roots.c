@@ -244,8 +244,23 @@ static void declare_text(struct declaring *declaring, struct root *root)
     free(needed.why);
 }
 
+static void bind_only(struct declaring *declaring, const struct root *root)
+{
+    size_t before = declaring->ret->binding_count;
+    bool has_place = root->named.kind == NAMED_VARIABLE || root->named.kind == NAMED_FUNCTION ||
+                     root->named.kind == NAMED_SYMBOL || root->named.kind == NAMED_PROTOTYPE;
+    if (has_place && root->named.address.kind != ADDRESS_CONSTANT)
+        add_binding(declaring, root, root->c_name);
+    if (declaring->ret->binding_count > before)
+        declaring->ret->bindings[before].unchecked = true;
+}
+
 void declare_root(struct declaring *declaring, struct root *root)
 {
+    if (root->elsewhere) {
+        bind_only(declaring, root);
+        return;
+    }
     switch (root->named.kind) {
     case NAMED_VARIABLE:
         declare_variable(declaring, root);

@@ -1,4 +1,5 @@
 #include "injector/cleanup.h"
+#include "src/crepl/advice.h"
 #include "src/crepl/complain.h"
 #include "src/crepl/evaluation_private.h"
 #include "src/crepl/tokens.h"
@@ -43,13 +44,21 @@ static bool is_known(void *context, const char *name, size_t length, bool tag)
 {
     const struct crepl *crepl = context;
     return definitions_has(&crepl->definitions, name, length, tag) ||
+           (tag && headers_have(&crepl->headers, name, length, tag)) ||
            results_find(&crepl->results, name, length);
 }
 
 static bool is_session_type(void *context, const char *name, size_t length)
 {
     const struct crepl *crepl = context;
-    return definitions_has_type(&crepl->definitions, name, length);
+    return definitions_has_type(&crepl->definitions, name, length) ||
+           headers_have_type(&crepl->headers, name, length);
+}
+
+static bool is_in_header(void *context, const char *name, size_t length)
+{
+    const struct crepl *crepl = context;
+    return headers_have(&crepl->headers, name, length, false);
 }
 
 static bool is_type(void *context, const char *name, size_t length)
@@ -119,17 +128,20 @@ static struct error *declare(struct evaluation *evaluation)
                                         .prelude = evaluation->prelude,
                                         .is_known = is_known,
                                         .is_type = is_session_type,
+                                        .is_declared = is_in_header,
                                         .context = evaluation->crepl};
     error = declarer_declare(evaluation->crepl->declarer, &input, &evaluation->declarations);
     if (error)
         return error;
     report_problems(evaluation);
-    if (asprintf(&evaluation->context, "%s\n%s\n%s", evaluation->declarations.text,
-                 evaluation->declarations.macros, evaluation->declarations.prelude) < 0) {
-        evaluation->context = NULL;
+    size_t size;
+    FILE *out = open_memstream(&evaluation->context, &size);
+    if (!out)
         return error_no_memory();
-    }
-    return NULL;
+    fprintf(out, "%s\n%s\n", evaluation->declarations.text, evaluation->declarations.macros);
+    headers_write(&evaluation->crepl->headers, out);
+    fputs(evaluation->declarations.prelude, out);
+    return fclose(out) == 0 ? NULL : error_no_memory();
 }
 
 /* --- What it is. --- */
@@ -428,9 +440,16 @@ static struct error *run(struct evaluation *evaluation)
 /* From the text to what the code did. */
 struct error *evaluation_run(struct evaluation *evaluation)
 {
-    static struct error *(*const steps[])(struct evaluation *) = {
-        declare,  classify, check_kind, evaluation_check_reading, evaluation_split, name_types,
-        link_all, compile,  run};
+    static struct error *(*const steps[])(struct evaluation *) = {declare,
+                                                                  classify,
+                                                                  check_kind,
+                                                                  evaluation_check_reading,
+                                                                  evaluation_check_passing,
+                                                                  evaluation_split,
+                                                                  name_types,
+                                                                  link_all,
+                                                                  compile,
+                                                                  run};
     *evaluation->answer = (struct session_answer){0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         struct error *error = steps[i](evaluation);
@@ -443,6 +462,9 @@ struct error *evaluation_run(struct evaluation *evaluation)
 struct error *crepl_evaluate(struct crepl *crepl, const char *text, struct evaluated *ret)
 {
     *ret = (struct evaluated){0};
+    if (!crepl->advised)
+        advise_debug_information(crepl->names);
+    crepl->advised = true;
     CLEANUP_EVALUATION struct evaluation evaluation = {
         .crepl = crepl, .text = text, .answer = &ret->answer};
     struct error *error = evaluation_run(&evaluation);

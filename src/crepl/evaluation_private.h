@@ -46,6 +46,9 @@ struct type_names evaluation_types(const struct evaluation *evaluation);
 /* evaluation_reading.c: what would write or call is refused in a session that only reads. */
 struct error *evaluation_check_reading(struct evaluation *evaluation) MUST_CHECK;
 
+/* evaluation_passing.c: calls of functions that only a header declares. */
+struct error *evaluation_check_passing(struct evaluation *evaluation) MUST_CHECK;
+
 /* evaluation_parts.c: variables whose values have to be computed are defined, then set. */
 struct error *evaluation_split(struct evaluation *evaluation) MUST_CHECK;
 
