@@ -1,6 +1,7 @@
 #include "src/answer.h"
 
 #include "src/message.h"
+#include "src/value_colours.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +10,16 @@
 #define SHOWN_MAX 100
 #define SHOWN_BEFORE 60
 
-void answer_show_value(struct terminal *out, const struct evaluated *evaluated)
+void answer_show_value(struct terminal *out, const struct evaluated *evaluated, bool colour)
 {
     if (!evaluated->value)
         return;
-    char head[32];
-    snprintf(head, sizeof(head), "$%zu = ", evaluated->number);
-    terminal_write(out, head, strlen(head));
-    terminal_write(out, evaluated->value, strlen(evaluated->value));
+    fprintf(out->out, "%s$%zu%s = ", colour ? COLOUR_NAME : "", evaluated->number,
+            colour ? COLOUR_END : "");
+    if (colour)
+        value_colours_write(out, evaluated->value);
+    else
+        terminal_write(out, evaluated->value, strlen(evaluated->value));
     terminal_write(out, "\n", 1);
 }
 
@@ -79,16 +82,17 @@ static bool is_narrow(const struct shown_line *line)
     return true;
 }
 
-static void show_caret(FILE *out, const struct shown_line *line, size_t length)
+static void show_caret(FILE *out, const struct shown_line *line, size_t length, bool colour)
 {
     size_t room = SHOWN_MAX + 1 - line->column;
-    fprintf(out, "  %s%*s^", line->is_cut ? "..." : "", (int)line->column, "");
+    fprintf(out, "  %s%*s%s^", line->is_cut ? "..." : "", (int)line->column, "",
+            colour ? COLOUR_ERROR : "");
     for (size_t i = 1; i < length && i < room; i++)
         fputc('~', out);
-    fputc('\n', out);
+    fprintf(out, "%s\n", colour ? COLOUR_END : "");
 }
 
-void answer_show_place(FILE *out, const char *text, const struct text_place *place)
+void answer_show_place(FILE *out, const char *text, const struct text_place *place, bool colour)
 {
     char raw[SHOWN_MAX + 1], clean[SHOWN_MAX + 1];
     struct shown_line line;
@@ -101,7 +105,7 @@ void answer_show_place(FILE *out, const char *text, const struct text_place *pla
             *c = ' ';
     fprintf(out, "  %s%s\n", line.is_cut ? "..." : "", message_sanitize(raw, clean, sizeof(clean)));
     if (place->length && is_narrow(&line))
-        show_caret(out, &line, place->length);
+        show_caret(out, &line, place->length, colour);
 }
 
 void answer_show_stack(FILE *out, const struct code_stack *stack)

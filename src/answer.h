@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /* "$1 = 42", on a line of its own; nothing without a value. */
-void answer_show_value(struct terminal *out, const struct evaluated *evaluated);
+void answer_show_value(struct terminal *out, const struct evaluated *evaluated, bool colour);
 
 /* Why it is not done, for one line: safe for a terminal; "" when it is done. */
 const char *answer_reason(const struct session_answer *answer);
@@ -24,7 +24,7 @@ const char *answer_where(const struct text_place *place, int first, bool is_numb
  * The line of the text in which something is, and a caret under it where it is known so well; each
  * indented. Nothing where only the line of a text of one line is known.
  */
-void answer_show_place(FILE *out, const char *text, const struct text_place *place);
+void answer_show_place(FILE *out, const char *text, const struct text_place *place, bool colour);
 
 /* The functions that were being executed when it was ended, a line each; nothing where the answer
    says it all. */

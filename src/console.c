@@ -5,7 +5,9 @@
 #include "src/completion.h"
 #include "src/history.h"
 #include "src/message.h"
+#include "src/pager.h"
 #include "src/script.h"
+#include "src/value_colours.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -17,6 +19,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <wchar.h>
+
+/* Around what the editor is not to count in a prompt. */
+#define PROMPT_ESCAPE '\1'
 
 /* Why the editor gave no line. */
 enum pause_reason {
@@ -35,6 +40,8 @@ struct console {
     EditLine *editor;
     struct line_history history;
     FILE *out;
+    bool colour;
+    sigset_t mask; /* before the console, for what it starts */
     char prompt[96], continuation[96];
     enum pause_reason reason;
     char goodbye[256];     /* of PAUSE_BYE */
@@ -238,7 +245,7 @@ static bool start_editor(struct console *console)
     EditLine *editor = console->editor;
     el_set(editor, EL_CLIENTDATA, console);
     el_set(editor, EL_SIGNAL, 0);
-    el_set(editor, EL_PROMPT, prompt_text);
+    el_set(editor, EL_PROMPT_ESC, prompt_text, PROMPT_ESCAPE);
     el_set(editor, EL_EDITOR, "emacs");
     if (console->history.history)
         el_set(editor, EL_HIST, history, console->history.history);
@@ -317,6 +324,32 @@ static bool is_word(const char *line, const char *word)
     return strncmp(line, word, length) == 0 && line[length + strspn(line + length, " \t")] == '\0';
 }
 
+/* The terminal's Ctrl-C that the pager got, we got too. */
+static void forget_interrupts(void)
+{
+    const struct timespec now = {0};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    while (sigtimedwait(&set, NULL, &now) == SIGINT)
+        ;
+}
+
+/* What is longer than the screen goes through a pager. */
+static void show_value(struct console *console, const struct evaluated *evaluated)
+{
+    struct pager pager;
+    if (!evaluated->value || !pager_is_needed(fileno(console->out), evaluated->value) ||
+        !pager_open(&pager, &console->mask)) {
+        answer_show_value(console->session->out, evaluated, console->colour);
+        return;
+    }
+    struct terminal terminal = {.out = pager.in, .is_tty = true};
+    answer_show_value(&terminal, evaluated, console->colour && pager.shows_colours);
+    pager_close(&pager);
+    forget_interrupts();
+}
+
 static void show_failure(struct console *console, const char *text,
                          const struct evaluated *evaluated)
 {
@@ -324,9 +357,10 @@ static void show_failure(struct console *console, const char *text,
     if (!*reason)
         return;
     char where[ANSWER_WHERE_BYTES];
-    fprintf(console->out, "%s%s\n", answer_where(&evaluated->place, 1, strchr(text, '\n'), where),
-            reason);
-    answer_show_place(console->out, text, &evaluated->place);
+    answer_where(&evaluated->place, 1, strchr(text, '\n'), where);
+    fprintf(console->out, "%s%s%s%s\n", console->colour ? COLOUR_ERROR : "", where, reason,
+            console->colour ? COLOUR_END : "");
+    answer_show_place(console->out, text, &evaluated->place, console->colour);
     answer_show_stack(console->out, &evaluated->stack);
 }
 
@@ -352,7 +386,7 @@ static bool run_line(struct console *console, const char *line, int *status)
         say_goodbye(console, answer->text);
         return true;
     }
-    answer_show_value(console->session->out, &evaluated);
+    show_value(console, &evaluated);
     if (answer->outcome == MANHOLE_DONE && is_word(line, "help"))
         print_keys(console);
     show_failure(console, line, &evaluated);
@@ -401,21 +435,31 @@ static int read_and_run(struct console *console)
     return status;
 }
 
+/* Returns its width. Libedit does not count what stands between two PROMPT_ESCAPE, and leaves it
+   out at the end (editline(3)). */
+static int set_prompt(struct console *console, pid_t pid, const char *name)
+{
+    static const char escape[] = {PROMPT_ESCAPE, '\0'};
+    const char *mark = console->colour ? escape : "";
+    snprintf(console->prompt, sizeof(console->prompt), "%s%s%s%d:%s>%s%s%s ", mark,
+             console->colour ? COLOUR_PROMPT : "", mark, pid, name, mark,
+             console->colour ? COLOUR_END : "", mark);
+    return snprintf(NULL, 0, "%d:%s> ", pid, name);
+}
+
 int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *out)
 {
     setlocale(LC_CTYPE, "");
     struct session *session = evaluator->session;
     struct console console = {.evaluator = evaluator, .session = session, .pid = pid, .out = out};
     char clean[64];
-    snprintf(console.prompt, sizeof(console.prompt), "%d:%s> ", pid,
-             message_sanitize(name, clean, sizeof(clean)));
+    console.colour = message_colour_wanted(fileno(out));
+    int width = set_prompt(&console, pid, message_sanitize(name, clean, sizeof(clean)));
     /* As wide as the prompt, so that the lines of a block stand under one another. */
-    snprintf(console.continuation, sizeof(console.continuation), "%*s", (int)strlen(console.prompt),
-             "... ");
+    snprintf(console.continuation, sizeof(console.continuation), "%*s", width, "... ");
     line_history_init(&console.history);
     int status;
-    sigset_t before;
-    session->signal_fd = open_signals(&before);
+    session->signal_fd = open_signals(&console.mask);
     if (start_editor(&console)) {
         status = read_and_run(&console);
         el_end(console.editor);
@@ -427,7 +471,7 @@ int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *
     if (session->signal_fd >= 0)
         close(session->signal_fd);
     session->signal_fd = -1;
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &console.mask, NULL);
     line_history_deinit(&console.history);
     return status;
 }

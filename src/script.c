@@ -38,7 +38,7 @@ static void report(const struct script_state *state, const char *text,
     message_note("%s: %s%s", message_sanitize(word, clean, sizeof(clean)),
                  answer_where(&evaluated->place, state->first, state->is_numbered, where),
                  answer_reason(&evaluated->answer));
-    answer_show_place(stderr, text, &evaluated->place);
+    answer_show_place(stderr, text, &evaluated->place, false);
     answer_show_stack(stderr, &evaluated->stack);
 }
 
@@ -56,7 +56,7 @@ static void run_whole(struct script_state *state, const char *line)
     if (state->json)
         json_answers_write(state->json, line, &evaluated, error);
     else if (!error)
-        answer_show_value(state->evaluator->session->out, &evaluated);
+        answer_show_value(state->evaluator->session->out, &evaluated, false);
     if (error) {
         /* One line was too long for a frame: the next may not be. */
         state->over = error->kind != ERROR_USAGE;

@@ -345,3 +345,86 @@ listens() {
     keys ' 4711' Enter
     await '^= 4711'
 }
+
+# attach_evaluated [VARIABLE=VALUE...]: the console of a program that was built with debug information.
+attach_evaluated() {
+    start "$TARGETS/evaluated"
+    pid=${started[-1]}
+    keys "env $* $ATTACH $pid; echo status=\$?" Enter
+    await "^$pid:evaluated> *$"
+    keys C-l
+    wait_until 20 is_cleared
+    tmux -S "$screen" clear-history -t 0
+}
+
+# coloured TEXT: the screen has it, with escapes as \e.
+coloured() {
+    tmux -S "$screen" capture-pane -p -e -t 0 | sed $'s/\e/\\\\e/g' | grep -qF -- "$1"
+}
+
+@test "Ctrl-C ends C that loops at once, and what waits for a lock by force, with a word about it" {
+    attach_evaluated
+    keys 'write(1, "begun 1\n", 8); for (;;)\;' Enter
+    await '^begun 1'
+    keys C-c
+    await 'interrupted'
+    keys 'char lock[40] = {0}\;' Enter
+    keys 'pthread_mutex_lock(lock); write(1, "begun 2\n", 8); pthread_mutex_lock(lock)\;' Enter
+    await '^begun 2'
+    keys C-c
+    await 'what it held, a lock say, it may have left held'
+    await '^  #[1-9]  what was typed itself'
+    keys 'add_up(limit, 4701)' Enter
+    await '^\$[0-9]+ = 4711'
+}
+
+@test "values, mistakes and the prompt are in colours on a terminal, and not with NO_COLOR" {
+    attach_evaluated
+    keys 'head->next->name' Enter
+    await '"three"'
+    coloured '\e[32m"three"'
+    coloured '\e[1m$1'
+    coloured "\\e[1m$pid:evaluated>\\e[0m"
+    keys 'limit + 1' Enter
+    await '^\$2 = 11'
+    coloured '\e[36m11'
+    keys 'limit + nosuch' Enter
+    await '\^~~~~~'
+    coloured '\e[31mnosuch is not known'
+    coloured '\e[31m^~~~~~'
+    keys C-d
+    await 'status=0'
+    keys clear Enter
+    end_all
+    attach_evaluated NO_COLOR=1
+    keys 'head->next->name' Enter
+    await '^\$1 = "three"'
+    keys 'limit + nosuch' Enter
+    await '\^~~~~~'
+    run coloured '\e['
+    assert_failure
+}
+
+@test "a value longer than the screen goes through a pager, if one is wanted" {
+    attach_evaluated
+    tmux -S "$screen" resize-window -t 0 -x 60 -y 6
+    keys '*head' Enter
+    await '^:'
+    run shows 'change ='
+    assert_failure
+    keys q
+    await "^$pid:evaluated> *$"
+    keys 'limit + 4701' Enter
+    await '^\$2 = 4711'
+    keys C-d
+    await 'status=0'
+    keys clear Enter
+    end_all
+    tmux -S "$screen" resize-window -t 0 -x 120 -y 40
+    attach_evaluated "PAGER='tr a-z A-Z'"
+    tmux -S "$screen" resize-window -t 0 -x 60 -y 6
+    keys '*head' Enter
+    await 'CHANGE = '
+    keys C-d
+    await 'status=0'
+}
