@@ -172,10 +172,14 @@ SCRIPT
 
 @test "a label in what does not compile is forgotten" {
     evaluated
-    c 'again: limit +' 'limit' 'for (;;) { switch (limit) { case 1: +; } }' 'again: limit = 11; if (limit < 11) goto again;' 'limit'
+    c 'again: limit +' 'limit' 'again: limit = 11; if (limit < 11) goto again;' 'limit' \
+        'switch (limit) { case 1: +; }' 'case 2: limit = 12;' 'default: limit = 12;' \
+        'switch (limit) { case 11: limit = 13; }' 'limit'
     assert_failure 1
     assert_line '$1 = 10'
     assert_line '$2 = 11'
+    assert_equal "$(grep -c "'case' and 'default' belong into a switch" <<<"$output")" 2
+    assert_line '$3 = 13'
 }
 
 @test "each kind of fault ends what was typed, and not the program" {

@@ -209,10 +209,34 @@ static struct error *declares_nothing(const char *text, bool *ret)
     return NULL;
 }
 
+/* Labels of a switch, and no switch: libtcc would take the one in which an earlier compilation
+   failed (cur_switch of tccgen.c, out of reach), which is gone. */
+static struct error *find_lost_label(const char *text, struct complaint *ret)
+{
+    struct tokens tokens;
+    struct error *error = tokens_read(&tokens, text, NULL, NULL);
+    if (error)
+        return error;
+    bool has_label = false, has_switch = false;
+    for (size_t i = 0; i < tokens.count; i++) {
+        const struct token *token = &tokens.tokens[i];
+        has_label |= token_is(&tokens, token, "case") || token_is(&tokens, token, "default");
+        has_switch |= token_is(&tokens, token, "switch") || token_is(&tokens, token, "_Generic");
+    }
+    tokens_deinit(&tokens);
+    ret->failed = has_label && !has_switch;
+    if (ret->failed)
+        snprintf(ret->text, sizeof(ret->text), "'case' and 'default' belong into a switch");
+    return NULL;
+}
+
 struct error *snippet_classify(const char *declarations, const char *text, struct snippet *ret)
 {
     *ret = (struct snippet){.kind = SNIPPET_WRONG};
-    struct error *error = try_expression(declarations, text, ret);
+    struct error *error = find_lost_label(text, &ret->complaint);
+    if (error || ret->complaint.failed)
+        return error;
+    error = try_expression(declarations, text, ret);
     if (error || ret->kind == SNIPPET_EXPRESSION)
         return error;
     struct complaint definitions, statements;
