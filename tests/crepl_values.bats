@@ -174,3 +174,15 @@ typedef struct { enum own_colour colours[2]; union { int i; float f; }; struct o
   x = 0\.5
 \}$'
 }
+
+@test "a result whose type was defined anew is forgotten, not read by the new one" {
+    all_types
+    run -1 timeout 100 "$ATTACH" --eval 'struct record { int a, b; };' --eval 'struct record r = {1, 2};' --eval 'r' --eval '$1.b' \
+        --eval '&point' --eval '$1' --eval 'struct record { double d; };' --eval '$1' --eval '&$4' --eval '_' --eval '$2' --eval '$3->x' "$pid"
+    assert_equal "$(grep -c '^manhole-attach: ' <<<"$output")" 3
+    assert_line --partial "'\$1' undeclared"
+    assert_line --partial '_ is not known'
+    refute_output --partial 'd = '
+    assert_line '$5 = 2'
+    assert_line '$6 = 3'
+}

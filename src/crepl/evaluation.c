@@ -361,6 +361,22 @@ static struct error *execute(struct evaluation *evaluation)
     return error;
 }
 
+/* Values of types that are defined anew cannot be read any more. */
+static struct error *forget_results(struct evaluation *evaluation)
+{
+    struct tokens tokens;
+    struct error *error = tokens_read(&tokens, evaluation->named, NULL, NULL);
+    if (error)
+        return error;
+    for (size_t i = 0; i < tokens.count; i++)
+        if (tokens.tokens[i].use == USE_TAG && tokens.tokens[i].at_file_level)
+            results_forget_type(&evaluation->crepl->results,
+                                evaluation->named + tokens.tokens[i].start,
+                                tokens.tokens[i].length);
+    tokens_deinit(&tokens);
+    return NULL;
+}
+
 static struct error *define(struct evaluation *evaluation)
 {
     uint64_t address = loader_address(&evaluation->crepl->loader);
@@ -373,6 +389,8 @@ static struct error *define(struct evaluation *evaluation)
     /* As it was typed: its names are looked up anew each time. */
     error = definitions_add(&evaluation->crepl->definitions, evaluation->named, &types,
                             &evaluation->code);
+    if (!error)
+        error = forget_results(evaluation);
     return error ? error
                  : code_pieces_add(&evaluation->crepl->pieces, &evaluation->code, address,
                                    evaluation->source, evaluation->declarations.snippet);

@@ -51,10 +51,36 @@ size_t results_add(struct results *results, const char *type, uint64_t address)
     return results->count;
 }
 
+/* "struct item *" has the word "item". */
+static bool has_word(const char *text, const char *word, size_t length)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    while (*text) {
+        size_t here = strspn(text, letters);
+        if (here == length && memcmp(text, word, length) == 0)
+            return true;
+        text += here ? here : 1;
+    }
+    return false;
+}
+
+void results_forget_type(struct results *results, const char *tag, size_t length)
+{
+    for (size_t i = 0; i < results->count; i++)
+        results->results[i].stale |= has_word(results->results[i].type, tag, length);
+}
+
+/* NULL: there is none, or no more. */
+static const struct result *result_at(const struct results *results, size_t index)
+{
+    return index < results->count && !results->results[index].stale ? &results->results[index]
+                                                                    : NULL;
+}
+
 const struct result *results_find(const struct results *results, const char *name, size_t length)
 {
     if (length == 1 && *name == '_')
-        return results->count ? &results->results[results->count - 1] : NULL;
+        return result_at(results, results->count - 1);
     if (length < 2 || length > 9 || *name != '$')
         return NULL;
     size_t number = 0;
@@ -63,5 +89,5 @@ const struct result *results_find(const struct results *results, const char *nam
             return NULL;
         number = number * 10 + (size_t)(name[i] - '0');
     }
-    return number && number <= results->count ? &results->results[number - 1] : NULL;
+    return result_at(results, number - 1);
 }

@@ -7,6 +7,7 @@
 #include "src/crepl/compile.h"
 #include "src/crepl/loader.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct result {
     char name[12]; /* "$1" */
     char *type;    /* as the compiler writes it */
     uint64_t address;
+    bool stale; /* its type is another one by now */
 };
 
 struct results {
@@ -33,6 +35,9 @@ struct error *results_reserve(struct results *results, struct loader *loader, ui
 
 /* Keeps a value as the next $N; returns N, or 0 without memory. */
 size_t results_add(struct results *results, const char *type, uint64_t address);
+
+/* Forgets results of a type with this tag (`length` bytes), which is defined anew. */
+void results_forget_type(struct results *results, const char *tag, size_t length);
 
 /* The result that "$12" or "_" names (`length` bytes); NULL: it names none. */
 const struct result *results_find(const struct results *results, const char *name, size_t length);
