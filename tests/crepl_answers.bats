@@ -234,3 +234,19 @@ manhole-attach: *(int: line 20: ended by SIGSEGV at address 0x8, in what was typ
         '[[null,null],[1,"0x0"],[3,null],[2,"0x10"],[null,null],[1,null],[1,"0x8"],[null,null]]'
     goes_on
 }
+
+answers_eleven() {
+    [[ $("$ATTACH" --eval 'limit + 1' "$pid") == '$1 = 11' ]]
+}
+
+@test "a client that is lost ends what waits for a lock that never comes, by force" {
+    evaluated
+    local waits='char lock[40] = {0}; pthread_mutex_lock(lock); write(1, "begun\n", 6); pthread_mutex_lock(lock);' client
+    "$ATTACH" --eval "$waits" "$pid" >"$BATS_TEST_TMPDIR/client.out" 2>&1 3>&- &
+    client=$!
+    started+=("$client")
+    wait_until 20 grep -q '^begun' "$BATS_TEST_TMPDIR/client.out"
+    end "$client"
+    wait_until 20 answers_eleven
+    goes_on
+}
