@@ -72,10 +72,14 @@ static enum cfi_step step_compiled(struct unwinder *unwinder, struct registers *
     return CFI_DONE;
 }
 
-/* A call to where no code is: its return address is all that it has done. */
+/* A call to where nothing is: its return address is all that it has done. Code that is there, of a
+   runtime say, may have done anything. */
 static enum cfi_step step_nowhere(struct unwinder *unwinder, struct registers *registers)
 {
     uint64_t sp = registers->value[arch_register_sp], return_address;
+    uint8_t code;
+    if (view_read(&unwinder->code, registers->value[arch_register_pc], &code, sizeof(code)))
+        return CFI_NO_TABLE;
     if (!view_read(&unwinder->stack, sp, &return_address, sizeof(return_address)))
         return CFI_UNREADABLE;
     register_set(registers, arch_register_pc, return_address);
