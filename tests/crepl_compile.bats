@@ -219,3 +219,22 @@ HEADER
     assert_line '$1 = 1'
     assert_line --partial 'a function would be called'
 }
+
+@test "thread-local variables are those of the thread that is named" {
+    compiled
+    local worker
+    c 'worker'
+    worker=${lines[0]#*= }
+    local with=(--max-pause 5000)
+    c 'of_thread' ".thread $worker" 'of_thread' '&of_thread == 0' 'of_thread = 78' ".thread $pid" 'of_thread' '.thread' \
+        ".thread $worker" 'of_thread' '.thread 0' 'of_thread'
+    assert_success
+    assert_equal "$(sed -n 's/^[$][0-9]* = //p' <<<"$output" | paste -sd ' ')" '5 77 0 78 33 78 5'
+    assert_equal "$(grep -c "those of thread $pid$" <<<"$output")" 2
+    assert_line "thread-local variables are those of the session's own thread"
+    c '.thread 1' '.thread x' ".thread $worker" '.frozen of_thread' 'errno'
+    assert_failure 1
+    assert_equal "$(grep -c 'no thread of this process' <<<"$output")" 2
+    assert_line '$1 = 78'
+    wait_until 20 goes_on
+}

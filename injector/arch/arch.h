@@ -60,6 +60,9 @@ void arch_regset_to_registers(const struct arch_regset *regset, struct registers
 void arch_registers_from_syscall(long number, const uint64_t arguments[6], uint64_t sp, uint64_t pc,
                                  struct registers *ret);
 
+/* What its thread-local variables are found by. */
+uint64_t arch_regset_thread_pointer(const struct arch_regset *regset);
+
 /* The system call a stopped thread is in, or -1; with its arguments. */
 long arch_regset_syscall(const struct arch_regset *regset, uint64_t arguments[6]);
 

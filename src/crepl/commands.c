@@ -8,6 +8,8 @@
 static const struct crepl_command commands[] = {
     {"frozen", "[/FORMAT] EXPR", "its value while all other threads stand", command_frozen},
     {"load", "FILE.h", "brings the types and declarations of a header", command_load},
+    {"thread", "[TID]", "whose thread-local variables are meant, or which thread's they are",
+     command_thread},
     {"readonly", "", "from here on refuse what would write or call", command_readonly},
     {"sizeof", "EXPR|TYPE", "how many bytes it takes", command_sizeof},
     {"p", "[/LETTER] EXPR", "its value by a format: x d u o t a c f s z, as in gdb", command_print},

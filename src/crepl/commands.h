@@ -52,6 +52,8 @@ struct error *command_frozen(struct crepl *crepl, const char *format, const char
                              struct session_answer *ret) MUST_CHECK;
 struct error *command_load(struct crepl *crepl, const char *format, const char *arguments,
                            struct session_answer *ret) MUST_CHECK;
+struct error *command_thread(struct crepl *crepl, const char *format, const char *arguments,
+                             struct session_answer *ret) MUST_CHECK;
 struct error *command_readonly(struct crepl *crepl, const char *format, const char *arguments,
                                struct session_answer *ret) MUST_CHECK;
 

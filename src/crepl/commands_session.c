@@ -4,6 +4,8 @@
 #include "src/crepl/crepl_private.h"
 #include "src/message.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,4 +52,34 @@ struct error *command_load(struct crepl *crepl, const char *format, const char *
     if (!error && problem)
         answer_refuse(ret, "%s", problem);
     return error;
+}
+
+static bool is_thread(const struct process *process, pid_t tid)
+{
+    CLEANUP_FREE char *name = NULL;
+    return tid > 0 && process_read_file(process, tid, "comm", &name) >= 0;
+}
+
+struct error *command_thread(struct crepl *crepl, const char *format, const char *arguments,
+                             struct session_answer *ret)
+{
+    (void)format;
+    char line[96], *end;
+    long tid = strtol(arguments, &end, 10);
+    if (*arguments && (end[strspn(end, " \t\n")] || tid < 0 || tid > INT_MAX ||
+                       (tid && !is_thread(crepl->session->process, (pid_t)tid)))) {
+        answer_refuse(ret,
+                      "no thread of this process; .threads lists them, 0 is the session's own");
+        return NULL;
+    }
+    if (*arguments)
+        crepl->linkage.thread = (pid_t)tid;
+    if (crepl->linkage.thread)
+        snprintf(line, sizeof(line), "thread-local variables are those of thread %d",
+                 crepl->linkage.thread);
+    else
+        snprintf(line, sizeof(line),
+                 "thread-local variables are those of the session's own thread");
+    crepl_write_line(crepl, line);
+    return NULL;
 }

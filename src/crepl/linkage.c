@@ -1,5 +1,7 @@
 #include "src/crepl/linkage.h"
 
+#include "src/crepl/thread_block.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,39 +20,45 @@ static const char function_question[] = "extern void *__manhole_resolver(void);\
                                         "}\n";
 
 /*
- * dl_iterate_phdr(3) gives, for each module, the address of its thread-local block in the calling
- * thread. struct dl_phdr_info: link.h of glibc and musl, 64 bits.
+ * dl_iterate_phdr(3) gives, for each module, its number and the address of its thread-local block
+ * in the calling thread. struct dl_phdr_info: link.h of glibc and musl, 64 bits.
  */
-static const char block_question[] =
-    "struct info { unsigned long base; const char *name; const void *headers; unsigned short count;"
-    " unsigned long long adds, subs; unsigned long module; void *block; };\n"
-    "struct header { unsigned type, flags; unsigned long offset, address, physical, in_file, size,"
-    " alignment; };\n"
-    "extern int dl_iterate_phdr(int (*)(struct info *, unsigned long, void *), void *);\n"
-    "extern char __manhole_module[];\n"
-    "void *" ANSWER ";\n"
-    "static int look(struct info *info, unsigned long size, void *unused)\n"
-    "{\n"
-    "    const struct header *header = info->headers;\n"
-    "    for (int i = 0; i < info->count; i++, header++) {\n"
-    "        char *start = (char *)info->base + header->address;\n"
-    "        if (header->type == 1 && __manhole_module >= start &&\n"
-    "            __manhole_module < start + header->size) {\n"
-    "            " ANSWER " = info->block;\n"
-    "            return 1;\n"
-    "        }\n"
-    "    }\n"
-    "    return 0;\n"
+#define MODULE_QUESTION(answer)                                                                \
+    "struct info { unsigned long base; const char *name; const void *headers; unsigned short " \
+    "count;"                                                                                   \
+    " unsigned long long adds, subs; unsigned long module; void *block; };\n"                  \
+    "struct header { unsigned type, flags; unsigned long offset, address, physical, in_file, " \
+    "size,"                                                                                    \
+    " alignment; };\n"                                                                         \
+    "extern int dl_iterate_phdr(int (*)(struct info *, unsigned long, void *), void *);\n"     \
+    "extern char __manhole_module[];\n"                                                        \
+    "void *" ANSWER ";\n"                                                                      \
+    "static int look(struct info *info, unsigned long size, void *unused)\n"                   \
+    "{\n"                                                                                      \
+    "    const struct header *header = info->headers;\n"                                       \
+    "    for (int i = 0; i < info->count; i++, header++) {\n"                                  \
+    "        char *start = (char *)info->base + header->address;\n"                            \
+    "        if (header->type == 1 && __manhole_module >= start &&\n"                          \
+    "            __manhole_module < start + header->size) {\n"                                 \
+    "            " ANSWER " = " answer ";\n"                                                   \
+    "            return 1;\n"                                                                  \
+    "        }\n"                                                                              \
+    "    }\n"                                                                                  \
+    "    return 0;\n"                                                                          \
+    "}\n"                                                                                      \
+    "void " QUESTION "(void)\n"                                                                \
+    "{\n"                                                                                      \
+    "    dl_iterate_phdr(look, 0);\n"                                                          \
     "}\n"
-    "void " QUESTION "(void)\n"
-    "{\n"
-    "    dl_iterate_phdr(look, 0);\n"
-    "}\n";
+
+static const char block_question[] = MODULE_QUESTION("info->block");
+static const char number_question[] = MODULE_QUESTION("(void *)info->module");
 
 void linkage_deinit(struct linkage *linkage)
 {
     free(linkage->functions);
     free(linkage->blocks);
+    free(linkage->modules);
     *linkage = (struct linkage){0};
 }
 
@@ -141,17 +149,30 @@ static struct error *find_function(struct linkage *linkage, struct loader *loade
     return NULL;
 }
 
-/* The C library's dl_iterate_phdr, of the module that has one. */
-static uint64_t find_iterator(struct modules *modules)
+static uint64_t find_symbol(struct modules *modules, const char *name)
 {
     for (size_t i = 0; i < modules->count; i++) {
         struct symbol symbol;
         struct module *module = modules_find(modules, modules->modules[i]->start);
-        uint64_t address = module ? module_symbol_address(module, "dl_iterate_phdr", &symbol) : 0;
+        uint64_t address = module ? module_symbol_address(module, name, &symbol) : 0;
         if (address)
             return address;
     }
     return 0;
+}
+
+/* Asks the C library about the module of a thread-local variable. */
+static struct error *ask_about(struct loader *loader, struct modules *modules, const char *source,
+                               const struct binding *binding, uint64_t *answer,
+                               struct session_answer *ret)
+{
+    const struct code_symbol symbols[] = {
+        {"__manhole_module", binding->module->start},
+        {"dl_iterate_phdr", find_symbol(modules, "dl_iterate_phdr")}};
+    if (symbols[1].address)
+        return ask(loader, source, symbols, 2, answer, ret);
+    fail(ret, binding->name, "thread-local, and the C library has no dl_iterate_phdr");
+    return NULL;
 }
 
 static struct error *find_block(struct linkage *linkage, struct loader *loader,
@@ -161,15 +182,38 @@ static struct error *find_block(struct linkage *linkage, struct loader *loader,
     uint64_t module = binding->module->start;
     if (find_answer(linkage->blocks, linkage->block_count, module, block))
         return NULL;
-    const struct code_symbol symbols[] = {{"__manhole_module", module},
-                                          {"dl_iterate_phdr", find_iterator(modules)}};
-    if (!symbols[1].address) {
-        fail(ret, binding->name, "thread-local, and the C library has no dl_iterate_phdr");
-        return NULL;
-    }
-    struct error *error = ask(loader, block_question, symbols, 2, block, ret);
+    struct error *error = ask_about(loader, modules, block_question, binding, block, ret);
     if (!error && *block)
         keep_answer(&linkage->blocks, &linkage->block_count, module, *block);
+    return error;
+}
+
+/* That of another thread: never kept, since the thread may end, and another one get its id. */
+static struct error *find_block_of_thread(struct linkage *linkage, struct loader *loader,
+                                          struct modules *modules, const struct binding *binding,
+                                          uint64_t *block, struct session_answer *ret)
+{
+    uint64_t number = 0, module = binding->module->start;
+    struct error *error = NULL;
+    if (!find_answer(linkage->modules, linkage->module_count, module, &number)) {
+        error = ask_about(loader, modules, number_question, binding, &number, ret);
+        if (error || !number)
+            return error;
+        keep_answer(&linkage->modules, &linkage->module_count, module, number);
+    }
+    const struct thread_block_question question = {
+        .process = loader->session->process,
+        .maps = modules->maps,
+        .tid = linkage->thread,
+        .module = number,
+        .is_glibc = find_symbol(modules, "gnu_get_libc_version") != 0,
+        .max_pause_us = loader->session->max_pause_us,
+    };
+    char *why;
+    error = thread_block_find(&question, block, &why);
+    if (why)
+        fail(ret, binding->name, why);
+    free(why);
     return error;
 }
 
@@ -187,7 +231,8 @@ static struct error *find_any(struct linkage *linkage, struct loader *loader,
         return find_function(linkage, loader, binding, address, ret);
     case BINDING_TLS:
         *address = 0;
-        error = find_block(linkage, loader, modules, binding, address, ret);
+        error = (linkage->thread ? find_block_of_thread : find_block)(linkage, loader, modules,
+                                                                      binding, address, ret);
         if (!error && !*address)
             fail(ret, binding->name, "thread-local, and the session's thread has none of it yet");
         *address += binding->address;

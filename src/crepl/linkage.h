@@ -12,6 +12,7 @@
 #include "src/crepl/loader.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
 /* An answer of the target. */
 struct linkage_answer {
@@ -20,8 +21,9 @@ struct linkage_answer {
 };
 
 struct linkage {
-    struct linkage_answer *functions, *blocks;
-    size_t function_count, block_count;
+    struct linkage_answer *functions, *blocks, *modules;
+    size_t function_count, block_count, module_count;
+    pid_t thread; /* whose thread-local variables are wanted; 0: the session's own */
     struct exits exits;
 };
 

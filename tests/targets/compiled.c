@@ -44,7 +44,7 @@ volatile unsigned long first, sweep[4096]; /* each step goes through all of it *
 number total = 1;
 struct pair half = {4, 0.5};
 long double wide = 1.25L;
-static __thread int of_thread = 5;
+static __thread volatile int of_thread = 5;
 volatile pid_t worker;
 
 __attribute__((noinline)) int tick(int n)

@@ -165,6 +165,11 @@ static bool is_restart_code(int64_t result)
            result == -KERNEL_ERESTARTNOHAND || result == -KERNEL_ERESTART_RESTARTBLOCK;
 }
 
+uint64_t arch_regset_thread_pointer(const struct arch_regset *regset)
+{
+    return user_regs_const(regset)->fs_base;
+}
+
 long arch_regset_syscall(const struct arch_regset *regset, uint64_t arguments[6])
 {
     const struct user_regs_struct *regs = user_regs_const(regset);
