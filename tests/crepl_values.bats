@@ -186,3 +186,11 @@ typedef struct { enum own_colour colours[2]; union { int i; float f; }; struct o
     assert_line '$5 = 2'
     assert_line '$6 = 3'
 }
+
+@test "a value that is too long says that it is cut" {
+    all_types
+    run -0 timeout 100 "$ATTACH" --eval 'int grid[300][300];' --eval 'for (int i = 0; i < 90000; i++) grid[i / 300][i % 300] = 1000000 + i;' \
+        --eval 'grid' --eval 'grid[1]' "$pid"
+    assert_line --index 0 --regexp '^\$1 = \{\{1000000, 1000001, .*, 1000199\.\.\. 100 more\}, .*\.\.\. <cut: (too many values|the text is longer than 256 KiB)>$'
+    assert_line --index 1 --regexp '^\$2 = \{1000300, .*, 1000499\.\.\. 100 more\}$'
+}

@@ -11,6 +11,8 @@
 
 /* The longest text of a value, with its NUL. */
 #define TEXT_MAX (256u << 10)
+#define TOO_LONG " <cut: the text is longer than 256 KiB>"
+#define TOO_MANY " <cut: too many values>"
 
 /* The types of the language itself, as libtcc names them. */
 static const struct base {
@@ -304,10 +306,11 @@ static void add_top(struct showing *showing, const struct shown *shown,
     add_typed(showing, type, shown->address);
 }
 
-/* NULL without memory. */
-static char *show_begin(struct showing *showing, const struct shown *shown, size_t size)
+/* Text of `size` bytes, and room for more behind it. NULL without memory. */
+static char *show_begin(struct showing *showing, const struct shown *shown, size_t size,
+                        size_t more)
 {
-    char *text = malloc(size);
+    char *text = malloc(size + more);
     *showing = (struct showing){
         .thread = {.process = shown->process, .modules = shown->modules},
         .declarer = shown->declarer,
@@ -329,10 +332,15 @@ struct error *show_value(const struct shown *shown, char **ret)
     struct showing showing;
     if (!type_text_parse(shown->type, shown->declarer, &type))
         return error_create(ERROR_PARTIAL, 0, "%s: a type that cannot be shown", shown->type);
-    *ret = show_begin(&showing, shown, TEXT_MAX);
+    *ret = show_begin(&showing, shown, TEXT_MAX, sizeof(TOO_LONG) + sizeof(TOO_MANY));
     if (*ret) {
         add_top(&showing, shown, type);
-        writer_end(&showing.writer);
+        char *end = *ret + writer_end(&showing.writer);
+        /* "..." alone would look like what any long array has. */
+        if (showing.writer.full)
+            strcpy(end, TOO_LONG);
+        else if (!showing.writer.work_left)
+            strcpy(end, TOO_MANY);
     }
     type_text_destroy(type);
     return *ret ? showing.error : error_no_memory();
@@ -341,7 +349,7 @@ struct error *show_value(const struct shown *shown, char **ret)
 struct error *show_address(const struct shown *shown, char **ret)
 {
     struct showing showing;
-    *ret = show_begin(&showing, shown, VALUE_TEXT_MAX);
+    *ret = show_begin(&showing, shown, VALUE_TEXT_MAX, 0);
     if (!*ret)
         return error_no_memory();
     writer_add_address(&showing.writer, NULL, shown->address);
