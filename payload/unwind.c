@@ -50,7 +50,8 @@ static enum cfi_step step_signal(struct unwinder *unwinder, struct registers *re
 }
 
 /* Of code that the client compiled: it has no tables, and keeps a frame pointer. */
-static enum cfi_step step_compiled(struct unwinder *unwinder, struct registers *registers)
+static enum cfi_step step_compiled(struct unwinder *unwinder, bool exact,
+                                   struct registers *registers)
 {
     uint8_t code[2 * ARCH_CODE_WINDOW];
     struct arch_saved saved;
@@ -59,7 +60,7 @@ static enum cfi_step step_compiled(struct unwinder *unwinder, struct registers *
     if (!register_known(registers, arch_register_fp) ||
         !view_read(&unwinder->code, pc - ARCH_CODE_WINDOW, code, sizeof(code)))
         return CFI_NO_TABLE;
-    arch_find_saved(registers->value, code, &saved);
+    arch_find_saved(registers->value, code, exact, &saved);
     if (!view_read(&unwinder->stack, saved.return_address, &return_address,
                    sizeof(return_address)) ||
         (saved.frame_pointer &&
@@ -95,7 +96,7 @@ static enum cfi_step step(struct unwinder *unwinder, struct position *position)
     struct cfi_entry entry;
     position->signal = false;
     if (code_holds(address))
-        return step_compiled(unwinder, registers);
+        return step_compiled(unwinder, position->exact, registers);
     if (module && cfi_find(&unwinder->code, module, address, &entry)) {
         position->signal = entry.signal_frame;
         return cfi_step(unwinder->work, &unwinder->code, &unwinder->stack, &entry, address,

@@ -74,14 +74,15 @@ bool arch_is_call_before(const uint8_t *end, size_t length);
 /*
  * Where a function that keeps a frame pointer has saved what its caller needs, by the code around
  * the place where it is: ARCH_CODE_WINDOW bytes before and as many from there on; 0: not saved yet,
- * or no more. For code without unwind tables.
+ * or no more. For code without unwind tables. `exact`: the place is not a return address, before
+ * which a call has been made, and so all is saved.
  */
 struct arch_saved {
     uint64_t frame_pointer, return_address; /* where they are saved */
     uint64_t sp;                            /* of the caller */
 };
 void arch_find_saved(const uint64_t values[ARCH_REGISTERS_MAX],
-                     const uint8_t code[2 * ARCH_CODE_WINDOW], struct arch_saved *ret);
+                     const uint8_t code[2 * ARCH_CODE_WINDOW], bool exact, struct arch_saved *ret);
 
 /* A signal handler's way back to the kernel, by its bytes; where the C library has no table for it.
    The registers of what was interrupted are then at the stack pointer, in so many bytes. */

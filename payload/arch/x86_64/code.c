@@ -45,7 +45,7 @@ bool arch_is_call_before(const uint8_t *end, size_t length)
 
 /* push %rbp; mov %rsp,%rbp; and leave, or pop %rbp, before ret. */
 void arch_find_saved(const uint64_t values[ARCH_REGISTERS_MAX],
-                     const uint8_t code[2 * ARCH_CODE_WINDOW], struct arch_saved *ret)
+                     const uint8_t code[2 * ARCH_CODE_WINDOW], bool exact, struct arch_saved *ret)
 {
     static const uint8_t entry[] = {0x55, 0x48, 0x89, 0xe5};
     const uint8_t *at = code + ARCH_CODE_WINDOW;
@@ -53,9 +53,9 @@ void arch_find_saved(const uint64_t values[ARCH_REGISTERS_MAX],
     bool before_push = memcmp(at, entry, sizeof(entry)) == 0;
     bool after_push = memcmp(at - 1, entry, sizeof(entry)) == 0;
     bool before_return = *at == 0xc3 && (at[-1] == 0xc9 || at[-1] == 0x5d);
-    if (before_push || before_return)
+    if (exact && (before_push || before_return))
         *ret = (struct arch_saved){0, sp, sp + 8};
-    else if (after_push)
+    else if (exact && after_push)
         *ret = (struct arch_saved){sp, sp + 8, sp + 16};
     else
         *ret = (struct arch_saved){fp, fp + 8, fp + 16};
