@@ -164,7 +164,9 @@ goes_on() {
     local with=(--max-pause 0.001)
     c '.frozen calls'
     assert_failure 1
-    assert_output --partial 'nothing was evaluated'
+    # They may all stand at once, but nothing can be done by then.
+    assert_output --regexp 'nothing was evaluated|had to be let go before the value was copied'
+    refute_output --partial '$1'
     for ((i = 0; i < 5; i++)); do
         timeout -s KILL "0.$((i + 3))" "$ATTACH" --max-pause 5000 --eval '.frozen calls' --eval '.frozen calls' \
             --eval '.frozen calls' --eval '.frozen calls' --eval '.frozen calls' --eval '.frozen calls' "$pid" || true
