@@ -158,15 +158,26 @@ dump_shows() {
     await '^4$'
 }
 
-# types TEXT: as if typed; \025 is Ctrl-U, which empties the line.
+# types TEXT: as if typed; \025 is Ctrl-U, which empties the line. A semicolon at the end would be tmux's own.
 types() {
-    tmux -S "$screen" send-keys -l -t 0 "$1"
+    local text=$1
+    [[ $text != *';' ]] || text="${text%;}\\;"
+    tmux -S "$screen" send-keys -l -t 0 "$text"
 }
 
 # completes TEXT REGEX: typed into an empty line and with TAB behind it, it becomes a line of the screen that matches.
 completes() {
     types $'\025'"$1"$'\t'
     await "$2 *\$"
+}
+
+# enters TEXT REGEX PROMPT: TEXT as a line, which shows as REGEX; then the prompt is back. What is typed while a line runs
+# is echoed by the terminal, wherever the cursor is.
+enters() {
+    types $'\025'"$1"
+    await "$2 *\$"
+    types $'\r'
+    await "$3 *\$"
 }
 
 @test "TAB completes names of C, and members by the type of what stands before, running nothing" {
@@ -184,19 +195,20 @@ completes() {
     # In a string nothing is a name.
     types $'\025"fol\tx'
     await '> "folx *$'
-    types $'\025int of_session = 3;\r'
+    enters 'int of_session = 3;' 'of_session = 3;' '> '
     completes 'of_sess' '> of_session'
     # What would be called is not.
-    types $'\025int calls; struct item *count(void) { calls++; return list; }\r'
+    enters 'int calls; struct item *count(void) { calls++; return list; }' 'return list; \}' '> '
     completes 'count()->val' '> count\(\)->value'
-    types $'\025calls\r'
+    enters 'calls' '> calls' '> '
     await '^\$1 = 0$'
     # Several: what they have in common, then a list.
     types $'everything.bot\t\t'
     await '^both +both_qualifiers$'
     # A block that is not finished goes on with what it declared before.
-    types $'\025void block(void) {\rstruct declared_other.c::item *mine;\rmine->te\t'
-    await 'mine->text$'
+    enters 'void block(void) {' 'block\(void\) \{' '\.\.\. '
+    enters 'struct declared_other.c::item *mine;' '\*mine;' '\.\.\. '
+    completes 'mine->te' 'mine->text'
 }
 
 @test "TAB completes symbols of the program itself, read from outside" {
