@@ -177,7 +177,7 @@ call getppid"
     run --separate-stderr "$ATTACH" --eval 'no-such-command' --eval 'call getpid' "$pid"
     assert_failure 1
     assert_output --partial "$pid"
-    assert_regex "$stderr" '^manhole-attach: no-such-command: '
+    assert_regex "$stderr" $'(^|\n)manhole-attach: no-such-command: '
 }
 
 @test "a command that faults is reported, the process lives, and the status is 1" {

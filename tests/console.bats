@@ -152,8 +152,8 @@ dump_shows() {
 @test "TAB completes commands from the manhole" {
     start_sleeper
     attach
-    keys '.thre' Tab
-    await '> \.threads $'
+    keys '.ma' Tab
+    await '> \.maps $'
     keys C-c '.sizeo' Tab 'int' Enter
     await '^4$'
 }

@@ -8,23 +8,8 @@ teardown() {
     end_all
 }
 
-# evaluated: the target, ready; sets $pid.
-evaluated() {
-    start "$TARGETS/evaluated"
-    pid=${started[-1]}
-}
-
-# c CODE...: evaluates each in one session; sets $output.
-c() {
-    local codes=() code
-    for code in "$@"; do
-        codes+=(--eval "$code")
-    done
-    run timeout 120 "$ATTACH" "${codes[@]}" "$pid"
-}
-
 @test "expressions show their values by their types" {
-    evaluated
+    start evaluated
     c 'limit' 'head' 'head->next->name' 'matrix' 'motto' 'ratio * 2' 'head->colour' 'GREEN' 'precise' \
         "'x'" '1.5f' '"abc"' 'sizeof(struct item)' '(char)65' 'limit == 10 && head' '-1L' '&matrix[1]'
     assert_success
@@ -48,7 +33,7 @@ c() {
 }
 
 @test "a structure is shown member by member, bit-fields, enumerators and functions by name" {
-    evaluated
+    start evaluated
     c '*head'
     assert_success
     assert_output --regexp '^\$1 = \{
@@ -64,7 +49,7 @@ c() {
 }
 
 @test "functions are called, static ones too, and those that pick their implementation at the start" {
-    evaluated
+    start evaluated
     c 'twice(21)' 'add_up(twice(4), 1)' 'head->change(5)' 'strlen(motto)' 'getpid()' 'twice'
     assert_success
     assert_line --index 0 '$1 = 42'
@@ -76,7 +61,7 @@ c() {
 }
 
 @test "assignments change the program, bit-fields without their neighbours" {
-    evaluated
+    start evaluated
     c 'limit = 99' 'head->flags = 2' '*head' 'head->next->weight += 0.25'
     assert_success
     assert_line '$1 = 99'
@@ -89,7 +74,7 @@ c() {
 }
 
 @test "results have names, and the last one is _" {
-    evaluated
+    start evaluated
     c 'add_up(1, 2)' '$1 * 10' '_ + 1' 'matrix' '$4[1][2]' 'head' '$6->next->id' '$7 + $1'
     assert_success
     assert_line --index 1 '$2 = 30'
@@ -100,7 +85,7 @@ c() {
 }
 
 @test "what is defined stays for the session: functions, variables, types" {
-    evaluated
+    start evaluated
     c 'int factorial(int n) { return n < 2 ? 1 : n * factorial(n - 1); }' 'factorial(6)' \
         'struct point { int x, y; }; static struct point origin = {3, 4};' 'origin.x * origin.y' \
         'origin.y = twice(5);' 'origin.y' 'int table[3] = {7, 8, 9};' 'table' \
@@ -116,7 +101,7 @@ c() {
 }
 
 @test "a function whose address the program was given stays when the session has ended" {
-    evaluated
+    start evaluated
     c 'int thrice(int x) { return 3 * x; }' 'head->change = thrice' 'head->change(5)'
     assert_success
     assert_line '$2 = 15'
@@ -126,7 +111,7 @@ c() {
 }
 
 @test "a string that the program was given stays when the session has ended" {
-    evaluated
+    start evaluated
     c 'motto = "changed"'
     assert_success
     c 'motto'
@@ -137,7 +122,7 @@ c() {
 }
 
 @test "statements run, over several lines of a script" {
-    evaluated
+    start evaluated
     cat >"$BATS_TEST_TMPDIR/script" <<'SCRIPT'
 # the sum of the identifiers
 int sum = 0;
@@ -154,7 +139,7 @@ SCRIPT
 }
 
 @test "a thread-local variable is that of the session's thread" {
-    evaluated
+    start evaluated
     c 'per_thread' 'per_thread = 7' 'per_thread'
     assert_success
     assert_line --index 0 '$1 = 42'
@@ -162,7 +147,7 @@ SCRIPT
 }
 
 @test "what does not compile is said, in one line, and the session goes on" {
-    evaluated
+    start evaluated
     c 'limit +' 'nosuch' 'add_up("x", 1, 2)' 'head->nomember' 'limit = "a"' 'limit'
     assert_failure 1
     assert_line --partial 'nosuch'
@@ -171,7 +156,7 @@ SCRIPT
 }
 
 @test "a label in what does not compile is forgotten" {
-    evaluated
+    start evaluated
     c 'again: limit +' 'limit' 'again: limit = 11; if (limit < 11) goto again;' 'limit' \
         'switch (limit) { case 1: +; }' 'case 2: limit = 12;' 'default: limit = 12;' \
         'switch (limit) { case 11: limit = 13; }' 'limit'
@@ -183,7 +168,7 @@ SCRIPT
 }
 
 @test "each kind of fault ends what was typed, and not the program" {
-    evaluated
+    start evaluated
     c '*(int *)8' '*(int *)8 = 1' '1 / (limit - 10)' 'abort()' 'strlen((char *)1)' \
         'int deep(int n) { char waste[4096]; waste[0] = n; return deep(n + 1) + waste[0]; }' 'deep(1)' \
         'free((void *)1234)' '((void (*)(void))8)()' 'add_up(20, 3)'
@@ -208,7 +193,7 @@ rounds_passed() {
 }
 
 @test "an endless loop ends when the client leaves, and the next one is served" {
-    evaluated
+    start evaluated
     timeout -s KILL 3 "$ATTACH" --eval 'for (;;);' "$pid" || true
     wait_until 20 answers_again
 }
@@ -219,7 +204,7 @@ answers_again() {
 }
 
 @test "nothing is left of expressions: not even a map" {
-    evaluated
+    start evaluated
     c 'add_up(1, 1)'
     local before after
     before=$(grep -c . "/proc/$pid/maps")
@@ -231,7 +216,7 @@ answers_again() {
 }
 
 @test "commands go on as they are, with a dot in front or without" {
-    evaluated
+    start evaluated
     c '.sym add_up' 'sym add_up' 'call add_up 3 4' '.threads'
     assert_success
     assert_line --partial '= 7 (0x7)'
@@ -239,7 +224,7 @@ answers_again() {
 }
 
 @test "commands of the C console stand beside them" {
-    evaluated
+    start evaluated
     c '.sizeof struct item' '.sizeof head->name' '.sizeof nosuch' '.help'
     assert_failure 1
     assert_line --index 0 56

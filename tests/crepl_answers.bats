@@ -8,12 +8,6 @@ teardown() {
     end_all
 }
 
-# evaluated: the target, ready; sets $pid.
-evaluated() {
-    start "$TARGETS/evaluated"
-    pid=${started[-1]}
-}
-
 # evals CODE...: the options that evaluate each, in $evals.
 evals() {
     local code
@@ -35,7 +29,7 @@ of() {
 }
 
 @test "with --format json each text is answered by a document of one line" {
-    evaluated
+    start evaluated
     documents 'limit' 'head->next->name' 'int sum = 0; sum += limit; printf("sum %d", sum);' '.threads' 'nosuch' \
         '*(int *)8' 'frobnicate()' '.frobnicate' '$2' 'printf("a\xff\n")' 'printf'
     assert_failure 1
@@ -56,7 +50,7 @@ of() {
 }
 
 @test "documents of a script have its lines, and what is printed between them" {
-    evaluated
+    start evaluated
     run --separate-stderr -1 timeout 120 "$ATTACH" --format json --file - "$pid" <<'SCRIPT'
 # nothing
 int twofold(int x)
@@ -73,20 +67,20 @@ SCRIPT
 }
 
 @test "a process that is gone is a document too, and the exit status that it is without" {
-    evaluated
+    start evaluated
     documents 'limit' "kill($pid, 9)" 'limit'
     local status_of_json=$status
     assert_equal "$(of 0 .outcome)" '"done"'
     assert_equal "$(of 1 '[.outcome, .value]')" '["lost",null]'
     assert_equal "${#lines[@]}" 2
-    evaluated
+    start evaluated
     evals 'limit' "kill($pid, 9)" 'limit'
     run timeout 120 "$ATTACH" "${evals[@]}" "$pid"
     assert_equal "$status" "$status_of_json"
 }
 
 @test "what does not compile has a caret under it, and none where the place is not certain" {
-    evaluated
+    start evaluated
     evals 'limit + nosuch + 1' "head->$(printf '%0100d' 0 | tr 0 x)" 'head->nmae' $'int a = 1;\tint b c;' \
         $'"\xc3\xa9" + nosuch' 'limit[0]' 'twice(1) + twice()' $'int x = \001nosuch;'
     run --separate-stderr timeout 120 "$ATTACH" "${evals[@]}" "$pid"
@@ -116,7 +110,7 @@ manhole-attach: int: nosuch is not known
 }
 
 @test "the line of a mistake is that of the script, the document has it within its text" {
-    evaluated
+    start evaluated
     printf '%s\n' limit '' 'int f(int x)' '{' $'\treturn x +' $'\t\thead->nmae;' '}' 'struct item x =' \
         '  { .nmae = 1,' ' 2};' 'twice(' ' [1]);' '' '' 'for (;;) {' >"$BATS_TEST_TMPDIR/script"
     run --separate-stderr timeout 120 "$ATTACH" --file "$BATS_TEST_TMPDIR/script" "$pid"
@@ -150,7 +144,7 @@ goes_on() {
 }
 
 @test "exit called by what was typed ends that, and not the program; in a forked child it exits" {
-    evaluated
+    start evaluated
     documents 'exit(3)' '_exit(3)' 'quick_exit(0); limit' 'int leave(void) { _Exit(1); return 3; }' 'leave()' 'exit(3)' \
         'abort()' 'int child = fork(); if (!child) _exit(7); int s; waitpid(child, &s, 0); printf("%d", s >> 8);' \
         'void (*out)(int) = exit;' 'out(1);' 'limit'
@@ -167,7 +161,7 @@ goes_on() {
 }
 
 @test "each kind of fault is told by its signal, and the program goes on" {
-    evaluated
+    start evaluated
     : >"$BATS_TEST_TMPDIR/empty"
     documents '*(volatile int *)8' "*(volatile char *)mmap(0, 4096, 1, 2, open(\"$BATS_TEST_TMPDIR/empty\", 0), 0);" \
         '1 / (limit - 10)' '((void (*)(void))8)();' '{ asm("ud2"); }' 'abort()' \
@@ -185,7 +179,7 @@ goes_on() {
 }
 
 @test "a fault is told with its line and the functions on the way to it, whoever called them" {
-    evaluated
+    start evaluated
     cat >"$BATS_TEST_TMPDIR/script" <<'SCRIPT'
 int total(struct item *i)
 {
@@ -240,7 +234,7 @@ answers_eleven() {
 }
 
 @test "a client that is lost ends what waits for a lock that never comes, by force" {
-    evaluated
+    start evaluated
     local waits='char lock[40] = {0}; pthread_mutex_lock(lock); write(1, "begun\n", 6); pthread_mutex_lock(lock);' client
     "$ATTACH" --eval "$waits" "$pid" >"$BATS_TEST_TMPDIR/client.out" 2>&1 3>&- &
     client=$!

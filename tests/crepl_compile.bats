@@ -8,23 +8,8 @@ teardown() {
     end_all
 }
 
-# compiled: the target, ready; sets $pid.
-compiled() {
-    start "$TARGETS/compiled"
-    pid=${started[-1]}
-}
-
-# c CODE...: evaluates each in one session, with the options in $with; sets $output.
-c() {
-    local codes=() code
-    for code in "$@"; do
-        codes+=(--eval "$code")
-    done
-    run timeout 120 "$ATTACH" "${with[@]}" "${codes[@]}" "$pid"
-}
-
 @test "a session that only reads shows what is there" {
-    compiled
+    start compiled
     local with=(--read-only)
     c 'calls' 'head->next->id' '(number)(calls) + 1' '(int)(values)[1]' 'sizeof(struct item)' \
         '*(int (*)[4])values' '((int (*)(int))tick) != 0' '&values[2]' 'calls == 0 ? "zero" : "more"' \
@@ -46,7 +31,7 @@ c() {
 }
 
 @test "a session that only reads refuses what would write or call, before anything runs" {
-    compiled
+    start compiled
     local with=(--read-only) refused=(
         'calls = 5' 'calls += 1' 'calls++' '--calls' 'tick(1)' '(tick)(1)' '(*tick)(1)' '(&tick)(1)'
         '(0, tick)(1)' '((int (*)(int))tick)(1)' '(int)(tick)(1)' '({ calls = 1; })' '(int[]){calls++}[0]'
@@ -73,7 +58,7 @@ c() {
 }
 
 @test "variables stay with values that have to be computed, of every kind" {
-    compiled
+    start compiled
     c 'int n = tick(3);' 'n' 'struct item *p = head->next;' 'p->id' 'number *q = &total, r = total + n;' '*q + r' \
         'int two[2] = {tick(1), 7};' 'two' 'const struct pair h = {tick(1), 0.5};' 'h.whole' 'char *s = calls ? "yes" : "no";' 's' \
         'int (*f)(int) = head->id ? tick : 0;' 'f(1)' $'int a = tick(1),\n    b = 2,\n    *c = &n;' 'a + b + *c' \
@@ -100,7 +85,7 @@ c() {
 }
 
 @test "floating operators take variables of the program and of the session on either side" {
-    compiled
+    start compiled
     c 'half.part' '1 + half.part' 'half.part + 1' '1 < half.part' 'half.part > 0.25' '3 / half.part' '1 - half.whole * half.part' \
         'double r = 3;' '1 - r' '2ul * r' 'float f = 2;' 'half.part * f' '(1 + r) / (f - 1.5f)' '1 + wide' '$2 + $3'
     assert_success
@@ -108,7 +93,7 @@ c() {
 }
 
 @test "what is defined anew takes the place of what was there, with another type too" {
-    compiled
+    start compiled
     c 'int x = 2, y = 3;' 'double x = 2.5;' 'x + y' 'long x(int n) { return n + y; }' 'x(1)' 'char *y = "y";' 'y' \
         'struct point { int x; }; struct point origin = {1};' 'struct point { double u, v; };' 'sizeof(struct point)' \
         'struct point *there = (void *)head;' 'double point = tick(1) + 0.5;' '1 + point' \
@@ -136,7 +121,7 @@ goes_on() {
 }
 
 @test "a frozen expression sees one moment, and all threads go on" {
-    compiled
+    start compiled
     local with=(--max-pause 5000)
     # While it is copied live, the thread goes through all of it many times.
     c '.frozen sweep' '$1[0] - $1[4095] <= 1 && $1[0] > 0' '.frozen sweep' '$3[0] - $3[4095] <= 1 && $3[0] > $1[0]' '.frozen values' \
@@ -154,7 +139,7 @@ goes_on() {
 }
 
 @test "what is frozen only reads, not all threads stopped in time is said, and the tool may die" {
-    compiled
+    start compiled
     local i
     c '.frozen tick(1)' '.frozen calls = 1' '.frozen int x = 1;' '.frozen' '.frozen *(int *)8' 'calls'
     assert_failure 1
@@ -176,7 +161,7 @@ goes_on() {
 }
 
 @test "macros of the program are known: with parameters, by way of others, and what they name" {
-    compiled
+    start compiled
     c 'LIMIT' 'TWICE(LIMIT + 1)' 'ONLY_HERE' 'READ_CALLS + 1' 'CALL_TICK' 'ID_OF(head)' 'int f(int n) { return TWICE(n) + BASE; }' 'f(4)' \
         'int a[BASE];' 'sizeof a' 'SET_CALLS' 'head->id == ARGUMENT' 'STEP' 'GONE' 'ONLY_HERE + nosuch'
     assert_failure 1
@@ -223,7 +208,7 @@ HEADER
 }
 
 @test "thread-local variables are those of the thread that is named" {
-    compiled
+    start compiled
     local worker
     c 'worker'
     worker=${lines[0]#*= }

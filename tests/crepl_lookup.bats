@@ -8,15 +8,6 @@ teardown() {
     end_all
 }
 
-# c CODE...: evaluates each in one session; sets $output.
-c() {
-    local codes=() code
-    for code in "$@"; do
-        codes+=(--eval "$code")
-    done
-    run timeout 120 "$ATTACH" "${codes[@]}" "$pid"
-}
-
 @test ".type tells a structure's members with their places and holes, down to bits" {
     start declared
     c '.type struct bits' '.type struct everything'

@@ -49,15 +49,6 @@ commands_processed() {
     redis-cli -s "$redis_socket" info stats | sed -n 's/^total_commands_processed:\([0-9]*\).*/\1/p'
 }
 
-# c CODE...: evaluates each in one session; sets $output.
-c() {
-    local codes=() code
-    for code in "$@"; do
-        codes+=(--eval "$code")
-    done
-    run timeout 120 "$ATTACH" "${codes[@]}" "$pid"
-}
-
 # equals_gdb EXPRESSION...: each has the value that gdb prints; how it is laid out does not matter.
 equals_gdb() {
     local printed=() expression

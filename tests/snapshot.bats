@@ -182,7 +182,7 @@ only_sleeps() {
 
 @test "threads that come and go do not make a dump fail" {
     start thread_churn
-    for round in $(seq "$(scaled 100)"); do
+    for round in $(seq "$(scaled 40)"); do
         dump "$pid"
         dump --freeze "$pid"
         assert_equal "$(report "$pid in [x['tid'] for x in t]")" True
@@ -216,12 +216,12 @@ only_sleeps() {
     local call before
     before=$(ticks "$pid")
     # Each of the calls by which the helper moves threads, then samples of all calls of the tool.
-    for call in $(seq 1 3 40); do
+    for call in $(seq 1 6 40); do
         strace -f -o /dev/null -e trace=ptrace,wait4 -e inject=ptrace:signal=SIGKILL:when="$call" \
             "$ATTACH" --dump --freeze "$pid" >/dev/null 2>&1 || true
         wait_until 20 is_free "$pid"
     done
-    for call in $(seq 5 40 400); do
+    for call in $(seq 5 80 400); do
         strace -o /dev/null -e inject=all:signal=SIGKILL:when="$call" \
             "$ATTACH" --dump --freeze "$pid" >/dev/null 2>&1 || true
         wait_until 20 is_free "$pid"

@@ -181,7 +181,7 @@ agree() {
 @test "C++ threads, all kinds of blocking calls, signal handlers and alternate stacks: the same from inside and outside" {
     local target
     for target in 'cxx_workers 5 40 5' 'blocking_calls 40 200 40' 'in_a_handler 1 11 1' 'altstack_handler 1 13 1' \
-        'lld_linked 1 7 1' 'linked_by_mold 1 8 1' 'thread_shapes 11 300 10'; do
+        'lld_linked 1 7 1' 'linked_by_mold 1 8 1' 'thread_shapes 11 300 10' 'null_call 1 4 1'; do
         # shellcheck disable=SC2086 # words
         set -- $target
         preloaded "$1"
@@ -193,7 +193,7 @@ agree() {
 
 @test "where tables end, loop or are missing, a stack is short and not wrong" {
     local target
-    for target in coroutine frame_pointers_only null_call looping_stack only_debug_frame without_table_header \
+    for target in coroutine frame_pointers_only looping_stack only_debug_frame without_table_header \
         without_tables jit_code; do
         preloaded "$target"
         agree 1 1 0

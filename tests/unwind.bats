@@ -163,11 +163,11 @@ assert_chain_by_tables() {
 }
 
 @test "deep recursion is shown as far as asked, and to its end without limit" {
-    start deep_recursion 50000
+    start deep_recursion 20000
     dump_json "$pid"
     assert_equal "$(functions | wc -l)" 256
     dump_json "$pid" --max-frames 0
-    assert_equal "$(functions | grep -c '^recurse$')" 50000
+    assert_equal "$(functions | grep -c '^recurse$')" 20000
     assert_functions recurse main
 }
 

@@ -120,11 +120,12 @@ glibc_locks_are_told() {
     waits once2 "waits for another thread to finish pthread_once $at <once>$guess"
 }
 
-# deadlock_is_told HOW PATTERN ROUNDS: so often as that, the first line behind the head matches.
+# deadlock_is_told HOW PATTERN: in each of a hundred dumps (make soak) the first line behind the head matches.
 deadlock_is_told() {
-    local round line
+    local round rounds line
+    rounds=$(scaled 100)
     start deadlock "$1"
-    for ((round = 0; round < $3; round++)); do
+    for ((round = 0; round < rounds; round++)); do
         run -0 "$ATTACH" --dump --no-source "$pid"
         line=${lines[1]}
         [[ $line =~ ^$2$ ]] || fail "round $round: $line"
@@ -134,15 +135,15 @@ deadlock_is_told() {
 
 @test "deadlocks come first, with all locks and threads in them" {
     local t='[0-9]+' m='mutex 0x[0-9a-f]+'
-    deadlock_is_told 2 "DEADLOCK: $t \"circle-0\" waits for $m <locks\+0x28> held by $t \"circle-1\", which waits for $m <locks> held by $t \"circle-0\"; 2 more threads wait behind" 10
-    deadlock_is_told 3 "DEADLOCK: $t \"circle-0\" waits for $m <locks\+0x28> held by $t \"circle-1\", which waits for $m <locks\+0x50> held by $t \"circle-2\", which waits for $m <locks> held by $t \"circle-0\"; 3 more threads wait behind" 10
-    deadlock_is_told self "DEADLOCK: $t \"self-0\" waits for $m <locks> held by $t \"self-0\"" 10
-    deadlock_is_told join "DEADLOCK: $t \"joined-1\" waits for $m <locks> held by $t \"holder-0\", which waits for the end of $t \"joined-1\"" 10
-    deadlock_is_told writers "DEADLOCK: $t \"writer-0\" waits for $m <locks> held by $t \"writer-1\", which waits to read under rwlock 0x[0-9a-f]+ <rwlock> held by $t \"writer-0\"" 10
+    deadlock_is_told 2 "DEADLOCK: $t \"circle-0\" waits for $m <locks\+0x28> held by $t \"circle-1\", which waits for $m <locks> held by $t \"circle-0\"; 2 more threads wait behind"
+    deadlock_is_told 3 "DEADLOCK: $t \"circle-0\" waits for $m <locks\+0x28> held by $t \"circle-1\", which waits for $m <locks\+0x50> held by $t \"circle-2\", which waits for $m <locks> held by $t \"circle-0\"; 3 more threads wait behind"
+    deadlock_is_told self "DEADLOCK: $t \"self-0\" waits for $m <locks> held by $t \"self-0\""
+    deadlock_is_told join "DEADLOCK: $t \"joined-1\" waits for $m <locks> held by $t \"holder-0\", which waits for the end of $t \"joined-1\""
+    deadlock_is_told writers "DEADLOCK: $t \"writer-0\" waits for $m <locks> held by $t \"writer-1\", which waits to read under rwlock 0x[0-9a-f]+ <rwlock> held by $t \"writer-0\""
 }
 
 @test "the root of a chain is named, with the number of threads behind it" {
-    deadlock_is_told chain '[0-9]+ "join-0" holds up 2 threads' 10
+    deadlock_is_told chain '[0-9]+ "join-0" holds up 2 threads'
 }
 
 @test "a deadlock is told when all threads are stopped at once, too" {
@@ -169,8 +170,9 @@ deadlock_is_told() {
 
 @test "locks that are taken and given back in the right order never look like a deadlock" {
     start lock_order
-    local round
-    for ((round = 0; round < 50; round++)); do
+    local round rounds
+    rounds=$((${SOAK:-0} ? 1000 : 20))
+    for ((round = 0; round < rounds; round++)); do
         run "$ATTACH" --dump --no-source --no-inlines "$pid"
         [[ $status == [01] ]] || fail "$output"
         refute_output --partial DEADLOCK
@@ -225,10 +227,12 @@ of() {
     waits poll "waits on fd [0-9]+ $connected, fd [0-9]+ $listening"
 }
 
-# file_locks_told ROUNDS: both waiters of waits_on, which is $pid, are told the holder in each of so many dumps.
+# file_locks_told ROUNDS: both waiters of waits_on, which is $pid, are told the holder in each of so many dumps
+# (make soak).
 file_locks_told() {
-    local word round told=$'\n'"  waits for a lock of $BATS_TEST_TMPDIR/file held by process $(of holder) \"lock holder\""$'\n'
-    for ((round = 0; round < $1; round++)); do
+    local word round rounds told=$'\n'"  waits for a lock of $BATS_TEST_TMPDIR/file held by process $(of holder) \"lock holder\""$'\n'
+    rounds=$(scaled "$1")
+    for ((round = 0; round < rounds; round++)); do
         dump "$pid"
         for word in flock record; do
             [[ $output =~ \"$word\"\ [^$'\n']*"$told" ]] || fail "round $round, $word: $output"
@@ -260,7 +264,7 @@ on_one_processor() {
     local waiting=$pid told=$output_file
     on_one_processor start lock_noise "$BATS_TEST_TMPDIR"
     pid=$waiting output_file=$told
-    file_locks_told 40
+    file_locks_told 100
 }
 
 @test "of a file that several hold parts of, each waiter is told who holds its own" {
