@@ -176,7 +176,8 @@ deps-lint:
 # --- Tests. ---
 
 SUITES ?= $(sort $(wildcard tests/*.bats))
-JOBS ?= $(shell nproc)
+# One more than there are processors: tests wait more than they compute.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
 # Each in a make of its own, in order: the tests have both processors to themselves, and what deps
 # installed is there.
