@@ -222,6 +222,19 @@ static const char *last_word(const char *text)
     return word;
 }
 
+/* The argument of a command that is one of some words. */
+static void add_words(const char *command, const char *word, struct candidates *candidates)
+{
+    const char *words = crepl_command_words(command);
+    while (words && *words) {
+        size_t length = strcspn(words, "|]");
+        CLEANUP_FREE char *one = strndup(words, length);
+        if (one && strncmp(one, word, strlen(word)) == 0)
+            add_candidate(candidates, one);
+        words += length + (words[length] != '\0');
+    }
+}
+
 static void complete_command_line(struct evaluator *evaluator, const char *line,
                                   const char *command, bool dotted, struct candidates *ret)
 {
@@ -251,6 +264,9 @@ void completion_find(struct evaluator *evaluator, const char *pending, const cha
         complete_command_line(evaluator, line, text, kind == TEXT_DOT_COMMAND, ret);
         break;
     case TEXT_DOT_ARGUMENT:
+        ret->word_start = (size_t)(last_word(line) - line);
+        ret->ends_word = true;
+        add_words(text, line + ret->word_start, ret);
         break;
     }
     finish(ret);

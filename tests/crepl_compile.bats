@@ -225,3 +225,58 @@ HEADER
     assert_line '$1 = 78'
     wait_until 20 goes_on
 }
+
+@test "gcc and clang make the same values of the same text, and pass structures as the program does" {
+    start compiled
+    local with=(--max-pause 5000) expected text=('calls * 0 + 41 + 1' '$1 + 1' 'head->next->id' 'half.part * 3' 'const int k = tick(0) * 0 + 7;' 'k' '"abc"'
+        'int f(int n) { return n * 2; }' 'f(k)' 'static struct pair g = {3, 0.25};' 'g.whole' 'switch (k) { case 7: g.whole = 9; }'
+        'g.whole' '.frozen *values' 'values[1] + wide')
+    mkdir "$BATS_TEST_TMPDIR/files"
+    export TMPDIR=$BATS_TEST_TMPDIR/files
+    c "${text[@]}" 'halve(half)'
+    assert_failure 1
+    assert_line --partial 'halve cannot be called from here: it passes struct pair by value'
+    expected=$(sed -n 's/^[$][0-9]* = //p' <<<"$output")
+    assert_equal "$(paste -sd ' ' <<<"$expected")" '42 43 2 1.5 7 "abc" 14 3 9 1 3.25'
+    c '.cc gcc' '.cc' "${text[@]}" 'halve(half).part' 'g = halve(g)'
+    assert_success
+    assert_line --index 0 gcc
+    assert_equal "$(sed -n 's/^[$][0-9]* = //p' <<<"$output" | head -n 11)" "$expected"
+    assert_line '$12 = 0.25'
+    assert_line '  whole = 4,'
+    c '.cc clang' '.cc' 'head->next->id' 'const int k = 7;' 'k + wide' '"abc"' 'halve(half).part'
+    assert_success
+    assert_line --index 0 clang
+    assert_equal "$(sed -n 's/^[$][0-9]* = //p' <<<"$output" | paste -sd ' ')" '2 8.25 "abc" 0.25'
+    assert_equal "$(ls -A "$TMPDIR")" ''
+}
+
+@test "code of several compilers works together, says its mistakes, and one that is missing is not taken" {
+    start compiled
+    mkdir "$BATS_TEST_TMPDIR/files" "$BATS_TEST_TMPDIR/none"
+    export TMPDIR=$BATS_TEST_TMPDIR/files
+    c 'int one(int n) { return n + 1; }' '.cc gcc' 'int two(int n) { return one(n) * 2; }' 'struct pair same(struct pair p) { return p; }' \
+        '.cc tcc' 'two(1)' 'int three(int n) { return two(n) + 1; }' 'same(half)' '.cc gcc' 'three(1)' 'same(half).part' '.cc nosuch' '.cc' \
+        $'{\n    const int y = 1;\n    calls = 2, y = 3;\n}' $'{\n    calls = 0;\n    *(volatile int *)8;\n}' '.readonly' 'calls' 'calls = 1'
+    assert_failure 1
+    assert_line '$1 = 4'
+    assert_line '$2 = 5'
+    assert_line '$3 = 0.5'
+    assert_line '$4 = 0'
+    assert_line --partial 'same is of another compiler and passes a structure by value, which tcc does otherwise'
+    assert_line --partial 'takes one of gcc, clang and tcc'
+    assert_line gcc
+    assert_line --regexp ": line 3: assignment of read-only variable 'y'"
+    assert_output --partial $'\n      calls = 2, y = 3;\n                   ^'
+    assert_line --partial 'SIGSEGV at address 0x8'
+    refute_line --regexp 'line [0-9].*SIGSEGV|SIGSEGV.*line [0-9]'
+    assert_line --partial 'an assignment would write'
+    local PATH=$BATS_TEST_TMPDIR/none
+    run "$ATTACH" --eval '.cc clang' --eval '.cc' --eval '6 * 7' "$pid"
+    PATH=/usr/bin:/bin
+    assert_failure 1
+    assert_line --partial 'clang is not installed: that takes the package clang; it goes on with tcc'
+    assert_line tcc
+    assert_line '$1 = 42'
+    assert_equal "$(ls -A "$TMPDIR")" ''
+}

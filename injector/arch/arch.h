@@ -119,6 +119,14 @@ bool arch_is_signal_return(const uint8_t *at, size_t length);
 /* `context`: ARCH_SIGNAL_CONTEXT_SIZE bytes from the stack pointer of that code on. */
 void arch_signal_context_registers(const uint8_t *context, struct registers *ret);
 
+/* What a relocation of an object file asks for, by its number. */
+enum arch_relocation {
+    ARCH_RELOCATION_OTHER,
+    ARCH_RELOCATION_ADDRESS,  /* the address, 8 bytes */
+    ARCH_RELOCATION_DISTANCE, /* the address less the place's, 4 bytes */
+};
+enum arch_relocation arch_relocation(uint64_t type);
+
 /* Bytes that arch_is_call_before needs at most, and that arch_find_return_place looks at. */
 #define ARCH_CODE_WINDOW 9
 

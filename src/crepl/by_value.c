@@ -158,7 +158,8 @@ static bool is_object(struct layouts *layouts, struct module *module, Dwarf_Die 
     return false;
 }
 
-static const char *aggregate_refused(struct layouts *layouts, struct module *module, Dwarf_Die *die)
+static const char *aggregate_refused(struct layouts *layouts, struct module *module, Dwarf_Die *die,
+                                     bool mixed_too)
 {
     struct halves halves = {.layouts = layouts, .module = module};
     uint64_t size, alignment, convention;
@@ -177,19 +178,20 @@ static const char *aggregate_refused(struct layouts *layouts, struct module *mod
         return halves.refused;
     if (halves.half[0] == HALF_EMPTY || (size > HALF && halves.half[1] == HALF_EMPTY))
         return "has halves without members";
-    if (size > HALF && halves.half[0] != halves.half[1])
+    if (size > HALF && halves.half[0] != halves.half[1] && !mixed_too)
         return "mixes integer and floating members";
     return NULL;
 }
 
-const char *by_value_refused(struct layouts *layouts, struct module *module, const Dwarf_Die *type)
+static const char *value_refused(struct layouts *layouts, struct module *module,
+                                 const Dwarf_Die *type, bool mixed_too)
 {
     Dwarf_Die die;
     if (!layouts_strip(layouts, module, type, &die))
         return NULL; /* void */
     int tag = dwarf_tag(&die);
     if (layout_is_aggregate(tag))
-        return aggregate_refused(layouts, module, &die);
+        return aggregate_refused(layouts, module, &die, mixed_too);
     if (tag == DW_TAG_array_type && dwarf_hasattr(&die, DW_AT_GNU_vector))
         return "is a vector";
     if (tag == DW_TAG_ptr_to_member_type)
@@ -199,22 +201,23 @@ const char *by_value_refused(struct layouts *layouts, struct module *module, con
 
 /* Structures that functions of Rust pass go by no rules that anybody promised. */
 static const char *passed_refused(struct layouts *layouts, struct module *module,
-                                  Dwarf_Die *function, const Dwarf_Die *type)
+                                  Dwarf_Die *function, const Dwarf_Die *type, bool mixed_too)
 {
     Dwarf_Die unit, die;
     if (dwarf_diecu(function, &unit, NULL, NULL) && dwarf_srclang(&unit) == DW_LANG_Rust &&
         layouts_strip(layouts, module, type, &die) && layout_is_aggregate(dwarf_tag(&die)))
         return "Rust passes by rules of its own";
-    return by_value_refused(layouts, module, type);
+    return value_refused(layouts, module, type, mixed_too);
 }
 
 const char *by_value_call_refused(struct layouts *layouts, struct module *module,
-                                  Dwarf_Die *function, Dwarf_Die *ret)
+                                  Dwarf_Die *function, bool mixed_too, Dwarf_Die *ret)
 {
     Dwarf_Die die, type;
     unsigned count = 0;
     const char *refused = NULL;
-    if (type_of(function, &type) && (refused = passed_refused(layouts, module, function, &type))) {
+    if (type_of(function, &type) &&
+        (refused = passed_refused(layouts, module, function, &type, mixed_too))) {
         *ret = type;
         return refused;
     }
@@ -222,7 +225,7 @@ const char *by_value_call_refused(struct layouts *layouts, struct module *module
         return NULL;
     do {
         if (dwarf_tag(&die) == DW_TAG_formal_parameter && type_of(&die, &type) &&
-            (refused = passed_refused(layouts, module, function, &type)))
+            (refused = passed_refused(layouts, module, function, &type, mixed_too)))
             *ret = type;
     } while (!refused && ++count < PARAMETERS_MAX && dwarf_siblingof(&die, &die) == 0);
     return refused;

@@ -9,12 +9,11 @@
 
 #include "src/crepl/layout.h"
 
-/* NULL: may be passed; otherwise why not, for a message: "mixes integer and floating members". */
-const char *by_value_refused(struct layouts *layouts, struct module *module, const Dwarf_Die *type);
-
-/* The same for all parameters and the result of a function or function type; *ret is set to the
-   refused type. */
+/* Whether the result and all parameters of a function or function type may be passed by value.
+   NULL: they may; otherwise why not, for a message: "mixes integer and floating members", and *ret
+   is set to the refused type. `mixed_too`: the code is not libtcc's, which alone gets those wrong.
+ */
 const char *by_value_call_refused(struct layouts *layouts, struct module *module,
-                                  Dwarf_Die *function, Dwarf_Die *ret);
+                                  Dwarf_Die *function, bool mixed_too, Dwarf_Die *ret);
 
 #endif

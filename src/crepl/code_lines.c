@@ -141,6 +141,8 @@ struct error *code_lines_read(const char *source, const struct compiled *code,
                               struct code_lines *ret)
 {
     *ret = (struct code_lines){0};
+    if (code->is_foreign)
+        return NULL;
     CLEANUP_CLOSE int fd = memfd_create("manhole-lines", MFD_CLOEXEC);
     if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE)
         return NULL;

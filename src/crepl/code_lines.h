@@ -1,7 +1,7 @@
 /*
  * Which line of the user's text code was made from. libtcc 0.9.27 tells only in the debug
  * information of an object file (stabs): the same source is compiled once more to one, and taken at
- * its word only when its code is the same, byte by byte.
+ * its word only when its code is the same, byte by byte. Of other compilers' code none is known.
  */
 #ifndef SRC_CREPL_CODE_LINES_H
 #define SRC_CREPL_CODE_LINES_H

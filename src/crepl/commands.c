@@ -2,10 +2,13 @@
 
 #include "src/crepl/crepl_private.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct crepl_command commands[] = {
+    {"cc", "[gcc|clang|tcc]", "which compiler makes the code, or what from here on does",
+     command_cc},
     {"frozen", "[/FORMAT] EXPR", "its value while all other threads stand", command_frozen},
     {"load", "FILE.h", "brings the types and declarations of a header", command_load},
     {"thread", "[TID]", "whose thread-local variables are meant, or which thread's they are",
@@ -54,6 +57,13 @@ const char *crepl_command_c(const char *text)
         if (strstr(command->arguments, words[i]))
             return text + length;
     return NULL;
+}
+
+const char *crepl_command_words(const char *text)
+{
+    const struct crepl_command *command = find_command(text);
+    bool has_words = command && islower((unsigned char)command->arguments[1]);
+    return has_words && *command->arguments == '[' ? command->arguments + 1 : NULL;
 }
 
 struct error *crepl_run_command(struct crepl *crepl, const char *text, struct session_answer *ret)

@@ -48,6 +48,8 @@ struct error *command_types(struct crepl *crepl, const char *format, const char 
                             struct session_answer *ret) MUST_CHECK;
 
 /* commands_session.c */
+struct error *command_cc(struct crepl *crepl, const char *format, const char *arguments,
+                         struct session_answer *ret) MUST_CHECK;
 struct error *command_frozen(struct crepl *crepl, const char *format, const char *arguments,
                              struct session_answer *ret) MUST_CHECK;
 struct error *command_load(struct crepl *crepl, const char *format, const char *arguments,

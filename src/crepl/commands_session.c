@@ -22,6 +22,43 @@ struct error *command_readonly(struct crepl *crepl, const char *format, const ch
     return NULL;
 }
 
+/* The one that does not work here is not taken. */
+static struct error *change_compiler(struct crepl *crepl, enum compiler compiler,
+                                     struct session_answer *ret)
+{
+    struct complaint complaint = {0};
+    struct error *error =
+        compiler == COMPILER_TCC ? NULL : compile_external_try(compiler, &complaint);
+    if (error || complaint.failed) {
+        if (!error)
+            answer_refuse(ret, "%s; it goes on with %s", complaint.text,
+                          compiler_name(crepl->compiler));
+        return error;
+    }
+    crepl->compiler_changed |= compiler != crepl->compiler;
+    crepl->compiler = compiler;
+    declarer_pass_mixed(crepl->declarer, compiler != COMPILER_TCC);
+    return NULL;
+}
+
+struct error *command_cc(struct crepl *crepl, const char *format, const char *arguments,
+                         struct session_answer *ret)
+{
+    (void)format;
+    size_t length = strcspn(arguments, " \t\n");
+    enum compiler compiler;
+    if (!*arguments) {
+        crepl_write_line(crepl, compiler_name(crepl->compiler));
+        return NULL;
+    }
+    if (!compiler_find(arguments, length, &compiler) ||
+        arguments[length + strspn(arguments + length, " \t\n")]) {
+        answer_refuse(ret, "takes one of gcc, clang and tcc, or nothing to say which it is");
+        return NULL;
+    }
+    return change_compiler(crepl, compiler, ret);
+}
+
 struct error *command_frozen(struct crepl *crepl, const char *format, const char *arguments,
                              struct session_answer *ret)
 {

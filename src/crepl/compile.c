@@ -13,7 +13,7 @@
 /* The name of what we have put behind the user's text. */
 #define BEHIND_FILE "manhole"
 
-static const char runtime[] = {
+const char compile_runtime[] = {
 #include "crepl_runtime.inc"
 };
 
@@ -190,7 +190,8 @@ static struct error *lay_out(TCCState *state, uint64_t address, struct complaint
 static struct error *compile_whole(TCCState *state, const char *source, struct complaint *complaint)
 {
     CLEANUP_FREE char *whole = NULL;
-    if (asprintf(&whole, "%s%s\n#line 1 \"manhole\"\n%s", data_start, source, runtime) < 0) {
+    if (asprintf(&whole, "%s%s\n#line 1 \"manhole\"\n%s", data_start, source, compile_runtime) <
+        0) {
         whole = NULL;
         return error_no_memory();
     }

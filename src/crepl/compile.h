@@ -25,6 +25,7 @@ struct code_symbol {
 struct complaint {
     char text[512];
     int line;    /* of the text after `#line 1 "input"`; 0: of what we have put around it */
+    int column;  /* of that line, in characters from 1; 0: the compiler does not know */
     bool at_end; /* in what we have put behind it: the text was read to its end */
     bool failed; /* an error: there is no code; else a warning, or nothing */
 };
@@ -41,6 +42,7 @@ struct compiled {
     size_t code_size;  /* the part that is executed, from the start on, whole pages; then data */
     struct code_symbol *symbols; /* malloc'ed: what the source defines; names malloc'ed too */
     size_t symbol_count;
+    bool is_foreign; /* another compiler's: compile_external.h */
 };
 
 /*
@@ -51,6 +53,10 @@ struct compiled {
 struct error *compile_at(const char *source, const struct code_symbol *given, size_t count,
                          uint64_t address, struct complaint *complaint,
                          struct compiled *ret) MUST_CHECK;
+
+/* C to stand behind a source: what compilers' code calls for operations without instructions. */
+extern const char compile_runtime[];
+
 /* The same source as an object file with debug information, written to a file in memory; *ret: that
    went well. */
 struct error *compile_object(const char *source, int fd, bool *ret) MUST_CHECK;

@@ -116,6 +116,41 @@ static const struct token *find_named(const struct complained *complained)
     return strstr(message, "arguments to function") ? find_only_call(complained) : NULL;
 }
 
+/* Where a line of a text begins; NULL: it has no such line. */
+static const char *find_line(const char *text, int line)
+{
+    while (text && --line > 0) {
+        text = strchr(text, '\n');
+        text += text != NULL;
+    }
+    return text;
+}
+
+/*
+ * The column, where the compiler knows one: in bytes or in characters of a terminal, which is the
+ * same only in plain text; and where what was compiled is what was typed that far.
+ */
+static bool find_column(const struct complained *complained, const char *compiled)
+{
+    const struct complaint *complaint = complained->complaint;
+    const char *typed = find_line(complained->text, complaint->line);
+    compiled = find_line(compiled, complaint->line);
+    if (complaint->line < 1 || complaint->column < 1 || !typed || !compiled)
+        return false;
+    size_t before = (size_t)complaint->column - 1;
+    for (size_t i = 0; i < before; i++)
+        if (typed[i] < ' ' || typed[i] > '~' || typed[i] != compiled[i])
+            return false;
+    size_t start = (size_t)(typed - complained->text) + before, length = 1;
+    for (size_t i = 0; i < complained->tokens.count; i++)
+        if (complained->tokens.tokens[i].start == start)
+            length = complained->tokens.tokens[i].length;
+    if (!complained->text[start])
+        return false;
+    text_place_set(complained->text, start, length, complained->place);
+    return true;
+}
+
 /* --- What the compiler does not see. --- */
 
 /* A bracket that closes what was not opened: the text around it makes the compiler see another. */
@@ -209,6 +244,8 @@ static void complain(struct complained *complained, const struct declarations *d
     if (complain_of_end(complained, answer))
         return;
     answer_refuse(answer, "%s", complaint->text);
+    if (find_column(complained, declarations->snippet))
+        return;
     const struct token *named = find_named(complained);
     if (named)
         text_place_set(complained->text, named->start, named->length, complained->place);

@@ -1,6 +1,6 @@
 /*
- * What is wrong with a text, and where: the compiler knows a line only (libtcc 0.9.27), and words
- * of it. A place is told where it is certain, else none.
+ * What is wrong with a text, and where: libtcc 0.9.27 knows a line only, and words of it; other
+ * compilers know a column. A place is told where it is certain, else none.
  */
 #ifndef SRC_CREPL_COMPLAIN_H
 #define SRC_CREPL_COMPLAIN_H

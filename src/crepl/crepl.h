@@ -67,6 +67,9 @@ const char *crepl_command_name(size_t at);
 /* The arguments of such a command as far as they are C, or begin as names do; NULL: they are not.
  */
 const char *crepl_command_c(const char *text);
+/* The words that the argument of such a command is one of, as "gcc|clang]"; NULL: it is anything.
+ */
+const char *crepl_command_words(const char *text);
 
 /* True when more lines must follow: an open brace, parenthesis or string. */
 bool crepl_is_incomplete(const char *text);

@@ -3,6 +3,7 @@
 #define SRC_CREPL_CREPL_PRIVATE_H
 
 #include "injector/module.h"
+#include "src/crepl/compile_external.h"
 #include "src/crepl/crepl.h"
 #include "src/crepl/declare.h"
 #include "src/crepl/definitions.h"
@@ -38,6 +39,8 @@ struct crepl {
     struct code_pieces pieces;      /* their code */
     struct session_types types;     /* of the definitions */
     struct headers headers;         /* .load */
+    enum compiler compiler;         /* .cc */
+    bool compiler_changed;          /* there may be code of several */
     bool advised;                   /* how to get debug information was said */
     struct examined examined;
 };

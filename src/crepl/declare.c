@@ -32,6 +32,11 @@ void declarer_destroy(struct declarer *declarer)
     free(declarer);
 }
 
+void declarer_pass_mixed(struct declarer *declarer, bool allowed)
+{
+    declarer->passes_mixed = allowed;
+}
+
 struct layouts *declarer_layouts(struct declarer *declarer)
 {
     return declarer->layouts;

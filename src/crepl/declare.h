@@ -65,6 +65,9 @@ struct declarer;
 struct error *declarer_create(struct names *names, struct declarer **ret) MUST_CHECK;
 void declarer_destroy(struct declarer *declarer);
 
+/* Structures that libtcc would pass wrongly by value may be passed from here on, or no more. */
+void declarer_pass_mixed(struct declarer *declarer, bool allowed);
+
 struct declare_input {
     const char *snippet;
     const char *prelude; /* C of the session that stands before it and uses names too; or NULL */

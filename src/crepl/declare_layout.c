@@ -143,7 +143,7 @@ static const char *bit_field_type(struct body *body, const struct layout_member 
 static void assert_place(struct body *body, const char *name, uint64_t offset)
 {
     fprintf(body->assertions,
-            "_Static_assert((unsigned long)&((%s %s *)0)->%s == %" PRIu64 ", \"%s.%s\");\n",
+            "_Static_assert(__builtin_offsetof(%s %s, %s) == %" PRIu64 ", \"%s.%s\");\n",
             body->type->keyword, body->type->tag, name, offset, body->type->tag, name);
 }
 

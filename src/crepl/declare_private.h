@@ -50,6 +50,7 @@ struct declarer {
     struct names *names;
     struct macros *macros; /* NULL: not needed yet */
     struct layouts *layouts;
+    bool passes_mixed;
     struct ctype *by_tag, *by_signature;
     struct seen *seen;
     /* Of the current snippet: */

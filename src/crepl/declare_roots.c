@@ -168,8 +168,8 @@ static void declare_function(struct declaring *declaring, struct root *root)
                               "otherwise than those of C");
         return;
     }
-    const char *why =
-        by_value_call_refused(declarer->layouts, root->named.module, &root->named.die, &refused);
+    const char *why = by_value_call_refused(declarer->layouts, root->named.module, &root->named.die,
+                                            declarer->passes_mixed, &refused);
     if (why) {
         char type[256];
         type_write_name(&refused, type, sizeof(type));

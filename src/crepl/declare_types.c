@@ -332,8 +332,8 @@ static bool points_to_unspeakable(struct making *making, Dwarf_Die *target)
     struct dimensions dimensions;
     uint64_t size, alignment;
     if (dwarf_tag(target) == DW_TAG_subroutine_type)
-        return by_value_call_refused(making->declarer->layouts, making->module, target, &refused) !=
-               NULL;
+        return by_value_call_refused(making->declarer->layouts, making->module, target,
+                                     making->declarer->passes_mixed, &refused) != NULL;
     if (dwarf_tag(target) != DW_TAG_array_type || dwarf_hasattr(target, DW_AT_GNU_vector))
         return false;
     layout_dimensions(target, &dimensions);

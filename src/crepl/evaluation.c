@@ -261,54 +261,7 @@ static struct error *link_all(struct evaluation *evaluation)
     return error || evaluation_is_refused(evaluation) ? error : make_room(evaluation);
 }
 
-/* --- Code, and what becomes of it. --- */
-
-/* The first value of a constant is the one that it may be given. */
-static bool is_set_once(const struct evaluation *evaluation, const struct complaint *complaint)
-{
-    return evaluation->sets_values &&
-           strcmp(complaint->text, "assignment of read-only location") == 0;
-}
-
-/* Structures get the same names in what is compiled and in what is kept. */
-static struct error *name_types(struct evaluation *evaluation)
-{
-    struct session_types *types = &evaluation->crepl->types;
-    unsigned named = types->named;
-    if (evaluation->snippet.kind != SNIPPET_DEFINITIONS)
-        return NULL;
-    struct error *error = session_types_name(types, &evaluation->declarations.snippet);
-    evaluation->named = strdup(evaluation->text);
-    types->named = named;
-    if (!error && !evaluation->named)
-        error = error_no_memory();
-    return error ? error : session_types_name(types, &evaluation->named);
-}
-
-static struct error *compile(struct evaluation *evaluation)
-{
-    struct complaint complaint;
-    CLEANUP_FREE char *text = NULL;
-    bool defines = evaluation->snippet.kind == SNIPPET_DEFINITIONS;
-    text = defines ? definitions_make_global(evaluation->declarations.snippet)
-                   : strdup(evaluation->declarations.snippet);
-    if (!text)
-        return error_no_memory();
-    struct error *error =
-        snippet_source(evaluation->context, text, &evaluation->snippet, &evaluation->source);
-    if (!error)
-        error =
-            compile_at(evaluation->source, evaluation->symbols, evaluation->symbol_count,
-                       loader_address(&evaluation->crepl->loader), &complaint, &evaluation->code);
-    if (!error && complaint.failed)
-        complain_compiler(evaluation->text, &evaluation->declarations, &complaint,
-                          evaluation->answer, &evaluation->place);
-    else if (!error && *complaint.text && complaint.line > 0 &&
-             !is_set_once(evaluation, &complaint))
-        /* Others are about what was put around the text: the value may be const. */
-        message_note("warning: %s", complaint.text);
-    return error;
-}
+/* --- What becomes of the code. --- */
 
 static struct error *find_string(const struct evaluation *evaluation, bool *ret)
 {
@@ -464,9 +417,9 @@ struct error *evaluation_run(struct evaluation *evaluation)
                                                                   evaluation_check_reading,
                                                                   evaluation_check_passing,
                                                                   evaluation_split,
-                                                                  name_types,
+                                                                  evaluation_name_types,
                                                                   link_all,
-                                                                  compile,
+                                                                  evaluation_compile,
                                                                   run};
     *evaluation->answer = (struct session_answer){0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -46,8 +46,14 @@ struct type_names evaluation_types(const struct evaluation *evaluation);
 /* evaluation_reading.c: what would write or call is refused in a session that only reads. */
 struct error *evaluation_check_reading(struct evaluation *evaluation) MUST_CHECK;
 
-/* evaluation_passing.c: calls of functions that only a header declares. */
+/* evaluation_passing.c: calls of functions that only a header declares, or that another compiler
+   made. */
 struct error *evaluation_check_passing(struct evaluation *evaluation) MUST_CHECK;
+
+/* evaluation_code.c: its structures get names; and all of it becomes machine code, by the compiler
+   that is chosen. */
+struct error *evaluation_name_types(struct evaluation *evaluation) MUST_CHECK;
+struct error *evaluation_compile(struct evaluation *evaluation) MUST_CHECK;
 
 /* evaluation_parts.c: variables whose values have to be computed are defined, then set. */
 struct error *evaluation_split(struct evaluation *evaluation) MUST_CHECK;

@@ -70,12 +70,22 @@ struct error *code_pieces_add(struct code_pieces *pieces, struct compiled *code,
     struct error *error = read_lines(source, text, code, start, &piece->lines);
     if (error)
         return error;
+    piece->is_foreign = code->is_foreign;
     piece->symbols = code->symbols;
     piece->symbol_count = code->symbol_count;
     code->symbols = NULL;
     code->symbol_count = 0;
     pieces->count++;
     return NULL;
+}
+
+bool code_pieces_is_foreign(const struct code_pieces *pieces, uint64_t address)
+{
+    for (size_t i = 0; i < pieces->count; i++)
+        for (size_t j = 0; j < pieces->pieces[i].symbol_count; j++)
+            if (pieces->pieces[i].symbols[j].address == address)
+                return pieces->pieces[i].is_foreign;
+    return false;
 }
 
 static bool holds(const struct code_piece *piece, uint64_t address)

@@ -11,6 +11,7 @@ struct code_piece {
     uint64_t start, end;         /* addresses */
     struct code_symbol *symbols; /* malloc'ed, and so are the names */
     size_t symbol_count;
+    bool is_foreign; /* see struct compiled */
     struct code_lines lines;
 };
 
@@ -25,6 +26,9 @@ void code_pieces_deinit(struct code_pieces *pieces);
  */
 struct error *code_pieces_add(struct code_pieces *pieces, struct compiled *code, uint64_t start,
                               const char *source, const char *text) MUST_CHECK;
+
+/* True for a name of the session, by its address, that another compiler than libtcc has made. */
+bool code_pieces_is_foreign(const struct code_pieces *pieces, uint64_t address);
 
 /* A text that was executed: its code was made of `source` and loaded at `start`. */
 struct executed {

@@ -1,6 +1,7 @@
 /* What the unwinder has to recognise in x86_64 machine code (AMD64 manual, volume 3). */
 #include "injector/arch/arch.h"
 
+#include <elf.h>
 #include <string.h>
 
 #define OPCODE_CALL_REL32 0xe8
@@ -155,4 +156,18 @@ bool arch_is_signal_return(const uint8_t *at, size_t length)
     static const char with_eax[] = "\xb8\x0f\0\0\0\x0f\x05";         /* mov $15,%eax; syscall */
     return starts_with(at, length, with_rax, sizeof(with_rax) - 1) ||
            starts_with(at, length, with_eax, sizeof(with_eax) - 1);
+}
+
+/* System V ABI, AMD64 supplement, 4.4.1. A call by way of a linkage table may be a direct one. */
+enum arch_relocation arch_relocation(uint64_t type)
+{
+    switch (type) {
+    case R_X86_64_64:
+        return ARCH_RELOCATION_ADDRESS;
+    case R_X86_64_PC32:
+    case R_X86_64_PLT32:
+        return ARCH_RELOCATION_DISTANCE;
+    default:
+        return ARCH_RELOCATION_OTHER;
+    }
 }
