@@ -452,8 +452,9 @@ int manhole_injected_status(const void *options, size_t size, char *message, siz
         describe_sleep(state.message, sizeof(state.message));
     else
         text_format(state.message, sizeof(state.message), "%s lost: %s", state.path,
-                    state.late ? "its threads did not start in time"
-                               : "the program closed its descriptors");
+                    state.late          ? "its threads did not start in time"
+                    : !threads_begin(0) ? "its threads have not started yet"
+                                        : "the program closed its descriptors");
     return leave_entry(status, message, message_size);
 }
 

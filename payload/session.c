@@ -362,6 +362,27 @@ static bool look_at_frame(size_t offset, struct manhole_frame *frame)
     return state.size - offset - sizeof(*frame) >= frame->length;
 }
 
+/* The requests that the worker is to answer. */
+static const struct {
+    enum manhole_frame_type type;
+    enum job_kind kind;
+} requests[] = {
+    {MANHOLE_RUN, JOB_RUN},     {MANHOLE_READ, JOB_READ},     {MANHOLE_COMPLETE, JOB_COMPLETE},
+    {MANHOLE_LOAD, JOB_LOAD},   {MANHOLE_UNLOAD, JOB_UNLOAD}, {MANHOLE_EXECUTE, JOB_EXECUTE},
+    {MANHOLE_WRITE, JOB_WRITE},
+};
+
+static bool give_request(const struct manhole_frame *frame, const char *data)
+{
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        if (requests[i].type != frame->type)
+            continue;
+        give(requests[i].kind, frame->id, data, frame->length);
+        return true;
+    }
+    return false;
+}
+
 static void next_frame(void)
 {
     struct manhole_frame frame;
@@ -373,28 +394,9 @@ static void next_frame(void)
     }
     const char *data = state.input + state.start + sizeof(frame);
     state.start += sizeof(frame) + frame.length;
+    if (give_request(&frame, data))
+        return;
     switch (frame.type) {
-    case MANHOLE_RUN:
-        give(JOB_RUN, frame.id, data, frame.length);
-        return;
-    case MANHOLE_READ:
-        give(JOB_READ, frame.id, data, frame.length);
-        return;
-    case MANHOLE_COMPLETE:
-        give(JOB_COMPLETE, frame.id, data, frame.length);
-        return;
-    case MANHOLE_LOAD:
-        give(JOB_LOAD, frame.id, data, frame.length);
-        return;
-    case MANHOLE_UNLOAD:
-        give(JOB_UNLOAD, frame.id, data, frame.length);
-        return;
-    case MANHOLE_EXECUTE:
-        give(JOB_EXECUTE, frame.id, data, frame.length);
-        return;
-    case MANHOLE_WRITE:
-        give(JOB_WRITE, frame.id, data, frame.length);
-        return;
     case MANHOLE_INTERRUPT: /* of what has ended meanwhile */
         return;
     case MANHOLE_DETACH:

@@ -661,7 +661,11 @@ is_alone() {
 
 @test "a manhole of MANHOLE comes late where threads start late, and a line says so" {
     # Nobody would try again, as whoever installs it may.
-    DELAY=1500 MANHOLE="start_timeout=0.2,socket_path='$socket',verbose_destination=$log" start_obeying "$HOST"
+    local gate=$BATS_TEST_TMPDIR/gate
+    GATE=$gate MANHOLE="start_timeout=0.2,socket_path='$socket',verbose_destination=$log" start_obeying "$HOST"
+    tell status
+    assert_equal "$reply" "status $socket lost: its threads have not started yet"
+    touch "$gate"
     wait_until 30 grep -q 'Manhole UDS path' "$log"
     run -0 cat "$log"
     assert_line --partial 'WARNING: the threads did not start within 0.200 seconds (start_timeout); the manhole comes when they do'

@@ -46,9 +46,9 @@ is_sleeping() {
     [[ $(cat "/proc/$1/comm") == sleep ]] && grep -q '^State:[[:space:]]S' "/proc/$1/status"
 }
 
-# attach: opens the console of $pid, waits for its prompt, and clears the screen but for it.
+# attach [VARIABLE=VALUE...]: opens the console of $pid, waits for its prompt, and clears the screen but for it.
 attach() {
-    keys "$ATTACH $pid; echo status=\$?" Enter
+    keys "env $* $ATTACH $pid; echo status=\$?" Enter
     await "^$pid:[a-z-]+> *$"
     keys C-l
     wait_until 20 is_cleared
@@ -360,13 +360,8 @@ listens() {
 
 # attach_evaluated [VARIABLE=VALUE...]: the console of a program that was built with debug information.
 attach_evaluated() {
-    start "$TARGETS/evaluated"
-    pid=${started[-1]}
-    keys "env $* $ATTACH $pid; echo status=\$?" Enter
-    await "^$pid:evaluated> *$"
-    keys C-l
-    wait_until 20 is_cleared
-    tmux -S "$screen" clear-history -t 0
+    start evaluated
+    attach "$@"
 }
 
 # coloured TEXT: the screen has it, with escapes as \e.

@@ -85,20 +85,18 @@ static bool make_directory(struct workplace *workplace, struct complaint *compla
     return false;
 }
 
-static bool write_source(int fd, const char *source, bool *ret)
+static bool write_source(int fd, const char *source)
 {
     size_t length = strlen(source);
-    *ret = fd >= 0 && write(fd, source, length) == (ssize_t)length && lseek(fd, 0, SEEK_SET) == 0;
-    return *ret;
+    return fd >= 0 && write(fd, source, length) == (ssize_t)length && lseek(fd, 0, SEEK_SET) == 0;
 }
 
 static bool make_workplace(struct workplace *workplace, const char *source,
                            struct complaint *complaint)
 {
-    bool written;
     workplace->source = memfd_create("source", MFD_CLOEXEC);
     workplace->messages = memfd_create("messages", MFD_CLOEXEC);
-    if (write_source(workplace->source, source, &written) && workplace->messages >= 0)
+    if (write_source(workplace->source, source) && workplace->messages >= 0)
         return make_directory(workplace, complaint);
     fail(complaint, "the compiler cannot be given its source: %s", strerror(errno));
     return false;

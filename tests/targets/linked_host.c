@@ -26,15 +26,19 @@
 /* --- Threads that start late. --- */
 
 static _Atomic unsigned delay_ms;
+static const char *gate; /* threads that start before main wait until this file is there */
 struct late {
     void *(*main)(void *);
     void *argument;
+    const char *gate;
 };
 static void *begin_late(void *argument)
 {
     struct late late = *(struct late *)argument;
     free(argument);
     usleep(delay_ms * 1000);
+    while (late.gate && access(late.gate, F_OK) != 0)
+        usleep(10000);
     return late.main(late.argument);
 }
 /* libmanhole finds this one. */
@@ -44,13 +48,12 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     static __typeof__(pthread_create) *create;
     if (!create) {
         create = (__typeof__(create))dlsym(RTLD_NEXT, "pthread_create");
-        if (getenv("DELAY"))
-            delay_ms = (unsigned)atoi(getenv("DELAY"));
+        gate = getenv("GATE");
     }
-    if (!delay_ms)
+    if (!delay_ms && !gate)
         return create(thread, attributes, main, argument);
     struct late *late = malloc(sizeof(*late));
-    *late = (struct late){main, argument};
+    *late = (struct late){main, argument, gate};
     return create(thread, attributes, begin_late, late);
 }
 
@@ -302,6 +305,7 @@ static void *do_nothing(void *argument)
 int main(void)
 {
     char line[1024];
+    gate = NULL;
     pthread_t first; /* with it, glibc sets its own handler: that is not the manhole's doing */
     pthread_create(&first, NULL, do_nothing, NULL);
     pthread_join(first, NULL);
