@@ -35,6 +35,7 @@ static struct error *install_and_connect(struct connection *connection,
         error = installer_explain_sleep(connection->process, &installation);
     if (error)
         return error;
+    installer_tell(connection->process, &installation);
     return client_connect(connection->process, installation.place.socket_path,
                           deadline_after_us(CONNECT_TIMEOUT_US), &connection->client);
 }

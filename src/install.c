@@ -24,6 +24,7 @@ static struct error *install(pid_t pid, const struct install_options *options)
     if (installation.sleeps_until[0])
         message_note("process %d: sleeps until %s", process->pid,
                      message_sanitize(installation.sleeps_until, clean, sizeof(clean)));
+    installer_tell(process, &installation);
     printf("%s\n", installation.place.socket_path);
     return NULL;
 }

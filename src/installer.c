@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 /* How long another manhole-attach may work on the same target. */
 #define LOCK_WAIT_US 5000000
@@ -258,6 +259,14 @@ struct error *installer_install(struct process *process, const struct install_op
     /* Others may work on the target while we only talk to the manhole. */
     flock(process->proc_fd, LOCK_UN);
     return error;
+}
+
+void installer_tell(const struct process *process, const struct installation *installation)
+{
+    if (!installation->was_there && installation->result.borrowed && isatty(STDERR_FILENO))
+        message_note("process %d: installed by thread %d, which was stopped for %.2f ms",
+                     process->pid, installation->result.borrowed,
+                     (double)installation->result.stopped_us / 1e3);
 }
 
 struct error *installer_compare(const struct process *process,

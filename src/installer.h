@@ -30,6 +30,10 @@ struct installation {
 struct error *installer_install(struct process *process, const struct install_options *options,
                                 struct installation *ret) MUST_CHECK;
 
+/* On a terminal: which thread was borrowed for an installation, and how long it was stopped for it.
+ */
+void installer_tell(const struct process *process, const struct installation *installation);
+
 /*
  * ERROR_STATE when the options ask for something else than the manhole that is there; what cannot
  * be compared (where it logs) counts as something else.

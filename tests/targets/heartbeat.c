@@ -2,9 +2,9 @@
  * What looking at a process costs it: N threads asleep below 16 functions, half of them in
  * epoll_wait (which a stop ends with EINTR) and half in a futex, and one thread that runs and notes
  * the longest time that it was away. For each line on standard input it prints "gap_us N eintr N"
- * since the line before.
+ * since the line before. K more threads run all the time.
  *
- * heartbeat [N]
+ * heartbeat [N [K]]
  */
 #include <errno.h>
 #include <pthread.h>
@@ -63,9 +63,17 @@ static void *beat(void *argument)
     return NULL;
 }
 
+static void *run(void *argument)
+{
+    for (volatile long rounds = 0; !atomic_load(&ended);)
+        rounds = rounds + 1;
+    return argument;
+}
+
 int main(int argc, char **argv)
 {
     long count = argc > 1 ? atol(argv[1]) : 500;
+    long running = argc > 2 ? atol(argv[2]) : 0;
     pthread_t thread;
     sem_init(&never_posted, 0, 0);
     for (long i = 0; i < count; i++)
@@ -75,6 +83,9 @@ int main(int argc, char **argv)
         ;
     if (pthread_create(&thread, NULL, beat, NULL))
         return 1;
+    for (long i = 0; i < running; i++)
+        if (pthread_create(&thread, NULL, run, NULL))
+            return 1;
     puts("ready");
     fflush(stdout);
     while (getchar() != EOF) {
