@@ -131,10 +131,15 @@ $(SRC_OBJECTS): | $(GENERATED)
 $(BUILD)/generated/flamegraph_%.inc: src/flamegraph.%
 	@mkdir -p $(@D)
 	$(call say,GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/generated/payload_%.inc: payload/%.py
+	@mkdir -p $(@D)
+	$(call say,GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
 $(BUILD)/generated/crepl_%.inc: src/crepl/%.tcc
 	@mkdir -p $(@D)
 	$(call say,GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
 $(BUILD)/src/crepl/compile.o: $(BUILD)/generated/crepl_runtime.inc
+$(BUILD)/payload/python_calls.o: $(BUILD)/generated/payload_python_console.inc
+$(BUILD)/payload/python_calls.o: CPPFLAGS += -I$(BUILD)/generated
 $(BUILD)/src/dump_svg.o: $(BUILD)/generated/flamegraph_js.inc $(BUILD)/generated/flamegraph_css.inc
 
 # Target programs of the tests: one page of C each. A line "// BUILD: flags" in the file adds flags,

@@ -6,6 +6,7 @@
 #include "payload/locals.h"
 #include "payload/log.h"
 #include "payload/places.h"
+#include "payload/python.h"
 #include "payload/redirect.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -202,6 +203,8 @@ static size_t banner(char *buffer, size_t size)
 static void prompt(struct output *output)
 {
     char name[80];
+    if (python_prompt(output))
+        return;
     process_name(name, sizeof(name));
     output_format(output, "%d:%s> ", sys_getpid(), name);
 }
@@ -231,8 +234,13 @@ static void greet(const struct job *job, struct output *output)
         output_frame(output, MANHOLE_HELLO, NULL, 0, text, size);
         return;
     }
-    show_stacks(output);
-    output_bytes(output, text, size);
+    char why[PYTHON_WHY_BYTES];
+    if (!python_greet(output, why)) {
+        show_stacks(output);
+        if (*why)
+            output_format(output, "no Python console: %s\n", why);
+        output_bytes(output, text, size);
+    }
     prompt(output);
     output_flush(output);
 }
@@ -241,7 +249,7 @@ static void greet(const struct job *job, struct output *output)
 static const char *const blocks[] = {
     [MANHOLE_DONE] = MANHOLE_BLOCK_OK,         [MANHOLE_FAILED] = MANHOLE_BLOCK_FAILED,
     [MANHOLE_FAULTED] = MANHOLE_BLOCK_FAULTED, [MANHOLE_INTERRUPTED] = MANHOLE_BLOCK_INTERRUPTED,
-    [MANHOLE_UNKNOWN] = MANHOLE_BLOCK_UNKNOWN,
+    [MANHOLE_UNKNOWN] = MANHOLE_BLOCK_UNKNOWN, [MANHOLE_INCOMPLETE] = MANHOLE_BLOCK_FAILED,
 };
 
 /* Between two commands: in text the prompt stands there already. */
@@ -326,6 +334,22 @@ static void run_line(struct request *request)
         memory_unmap(line, size + 1);
 }
 
+/* Of clients of text: Python, or a command, with a dot in front or, where nothing else is spoken,
+   without. */
+static void run_any_line(struct request *request)
+{
+    const struct job *job = request->job;
+    struct job rest = *job;
+    if (job->form == OUTPUT_FRAMES || !python_takes_line(request)) {
+        const bool dotted = job->form != OUTPUT_FRAMES && job->size && *job->data == '.';
+        rest.data += dotted;
+        rest.size -= dotted;
+        request->job = &rest;
+        run_line(request);
+        request->job = job;
+    }
+}
+
 static void complete(struct request *request)
 {
     const struct job *job = request->job;
@@ -382,7 +406,13 @@ enum job_result console_run(const struct job *job)
         greet(job, &output);
         return result_of(&request, &output);
     case JOB_RUN:
-        run_line(&request);
+        run_any_line(&request);
+        break;
+    case JOB_PYTHON:
+        python_run(&request);
+        break;
+    case JOB_PYTHON_COMPLETE:
+        python_complete(&request);
         break;
     case JOB_READ:
         read_range(&request);

@@ -14,6 +14,8 @@
 #include "payload/log.h"
 #include "payload/options.h"
 #include "payload/orders.h"
+#include "payload/python_calls.h"
+#include "payload/python_thread.h"
 #include "payload/queue.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
@@ -221,6 +223,8 @@ static void forget_parents(bool keep_log)
         worker_forget();
         redirect_forget(); /* what the evaluation itself forks prints where it prints */
     }
+    if (!python_thread_is_caller())
+        python_thread_forget();
     session_forget();
     queue_forget();
     guard_forget(by_worker);
@@ -242,7 +246,8 @@ static bool begin_late(void)
 static void begin_anew(void)
 {
     int errnum = *__errno_location();
-    bool again = state.installed && !state.late && state.patched && !worker_is_caller();
+    bool again = state.installed && !state.late && state.patched && !worker_is_caller() &&
+                 !python_thread_is_caller();
     state.lock = (struct lock){0};
     forget_parents(again);
     if (again) {
@@ -285,6 +290,7 @@ static int install(const struct manhole_options *options, char *message, size_t 
 {
     activation_end(); /* a parent's handlers */
     redirect_configure(options->redirect_stderr);
+    python_calls_configure(options->redirect_stderr);
     state.options = *options;
     state.late = false;
     state.pid = sys_getpid();

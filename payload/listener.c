@@ -9,6 +9,7 @@
 #include "payload/manhole.h"
 #include "payload/orders.h"
 #include "payload/protocol.h"
+#include "payload/python_thread.h"
 #include "payload/queue.h"
 #include "payload/redirect.h"
 #include "payload/session.h"
@@ -310,6 +311,13 @@ static void drop_orders(void)
     }
 }
 
+static pid_t stuck_thread(void)
+{
+    if (!stacks_at_rest())
+        return stacks_stuck_thread();
+    return session_active() ? worker_tid() : python_thread_tid();
+}
+
 /* True when the thread is to end. */
 static bool stop_step(void)
 {
@@ -321,14 +329,14 @@ static bool stop_step(void)
         session_end("the manhole is being closed");
     session_step(0);
     drop_orders();
-    if (!session_active() && stacks_at_rest()) {
+    if (!session_active() && stacks_at_rest() && python_thread_at_rest()) {
         struct job stop = {.kind = JOB_STOP};
         worker_give(&stop);
         answer_stop(STOPPED);
         return true;
     }
     if (sys_now_ms() >= state.stop_until) {
-        state.stuck = stacks_at_rest() ? worker_tid() : stacks_stuck_thread();
+        state.stuck = stuck_thread();
         orders_open();
         answer_stop(STOP_REFUSED);
     }
@@ -462,6 +470,8 @@ static void listen_loop(void *argument)
             state.accept_again_at = 0;
         redirect_step();
         session_step(events.fds[SESSION].revents);
+        if (!session_active())
+            python_thread_at_rest();
         drop_lost();
         if (was_active && !session_active() && state.stays)
             say_that_we_wait();

@@ -144,6 +144,15 @@ bool locals_find(const char *name, uint64_t *ret)
     return false;
 }
 
+bool locals_at(size_t at, const char **name, uint64_t *value)
+{
+    if (at >= state.table.count)
+        return false;
+    *name = state.table.locals[at].name;
+    *value = state.table.locals[at].value;
+    return true;
+}
+
 void command_locals(struct request *request, const char *arguments)
 {
     (void)arguments;

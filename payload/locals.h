@@ -22,6 +22,9 @@ void locals_close(void);
 /* False when there is no such name. */
 bool locals_find(const char *name, uint64_t *ret);
 
+/* The names in order, from 0; false behind the last one. `name` is locals.c's. */
+bool locals_at(size_t at, const char **name, uint64_t *value);
+
 void command_locals(struct request *request, const char *arguments);
 
 #endif

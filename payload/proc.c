@@ -1,6 +1,7 @@
 #include "payload/proc.h"
 
 #include "payload/listener.h"
+#include "payload/python_thread.h"
 #include "payload/sys.h"
 #include "payload/text.h"
 #include "payload/worker.h"
@@ -183,5 +184,5 @@ bool proc_look_at_thread(pid_t tid, struct proc_thread *ret)
 
 bool proc_is_own_thread(pid_t tid)
 {
-    return tid == worker_tid() || tid == listener_tid();
+    return tid == worker_tid() || tid == listener_tid() || tid == python_thread_tid();
 }

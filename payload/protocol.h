@@ -57,6 +57,8 @@ enum manhole_frame_type {
     MANHOLE_UNLOAD = 7,  /* struct manhole_range, of which the address counts: takes it away */
     MANHOLE_EXECUTE = 8, /* uint64_t: calls the function void (void) at that address of it */
     MANHOLE_WRITE = 9,   /* struct manhole_range, then as many bytes: writes them to memory */
+    MANHOLE_PYTHON = 10, /* struct manhole_python, then UTF-8: has Python evaluate it */
+    MANHOLE_PYTHON_COMPLETE = 11, /* a partial line of Python: answered as COMPLETE is */
 
     /* server to client */
     MANHOLE_HELLO = 64,  /* the banner, text; sent once after the upgrade */
@@ -67,7 +69,27 @@ enum manhole_frame_type {
     /* struct manhole_fault, then uint64_t: before the RESULT of an EXECUTE that faulted or was cut
        off, what was being executed, innermost first: a program counter, then return addresses */
     MANHOLE_FAULT = 69,
+    /* Before the RESULT of a PYTHON: the name of a type, NUL, and the repr() of the value; */
+    MANHOLE_VALUE = 70,
+    MANHOLE_TRACEBACK = 71, /* what Python prints of an exception, lines of text */
 };
+
+/* What a PYTHON asks for. Where no interpreter is, the outcome is UNKNOWN. */
+enum manhole_python_mode {
+    /* one statement, as at a prompt: INCOMPLETE when it goes on in the next line */
+    MANHOLE_PYTHON_STATEMENT = 0,
+    MANHOLE_PYTHON_SCRIPT = 1, /* any number of statements, one after another */
+    MANHOLE_PYTHON_PROBE = 2,  /* no text: whether there is a Python console; it is not entered */
+    MANHOLE_PYTHON_GREET = 3,  /* no text: the stacks of Python's threads, and its banner */
+};
+
+struct manhole_python {
+    uint32_t mode;  /* enum manhole_python_mode */
+    uint32_t flags; /* MANHOLE_PYTHON_VALUE */
+};
+
+/* The value that is displayed last comes as a VALUE; without it, as OUTPUT like all others. */
+#define MANHOLE_PYTHON_VALUE 1
 
 struct manhole_range {
     uint64_t address;
@@ -90,6 +112,7 @@ enum manhole_outcome {
     MANHOLE_FAULTED = 2,     /* the code it ran took a signal */
     MANHOLE_INTERRUPTED = 3, /* by INTERRUPT */
     MANHOLE_UNKNOWN = 4,     /* no such command */
+    MANHOLE_INCOMPLETE = 5,  /* of a PYTHON: more lines must follow */
 };
 
 struct manhole_result {

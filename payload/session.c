@@ -6,6 +6,7 @@
 #include "payload/log.h"
 #include "payload/memory.h"
 #include "payload/protocol.h"
+#include "payload/python.h"
 #include "payload/redirect.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -212,6 +213,7 @@ static void close_session(void)
     if (!state.gone && descriptor_intact(&state.socket))
         say_goodbye();
     code_end_session();
+    python_end_session();
     hang_up(); /* not close alone: a child that the program forked may hold the descriptor too */
     release();
     set_client(0, false);
@@ -223,6 +225,7 @@ static void close_session(void)
 void session_forget(void)
 {
     code_forget();
+    python_forget();
     release();
     set_client(0, false);
     atomic_store(&notice, NULL);
@@ -367,9 +370,15 @@ static const struct {
     enum manhole_frame_type type;
     enum job_kind kind;
 } requests[] = {
-    {MANHOLE_RUN, JOB_RUN},     {MANHOLE_READ, JOB_READ},     {MANHOLE_COMPLETE, JOB_COMPLETE},
-    {MANHOLE_LOAD, JOB_LOAD},   {MANHOLE_UNLOAD, JOB_UNLOAD}, {MANHOLE_EXECUTE, JOB_EXECUTE},
+    {MANHOLE_RUN, JOB_RUN},
+    {MANHOLE_READ, JOB_READ},
+    {MANHOLE_COMPLETE, JOB_COMPLETE},
+    {MANHOLE_LOAD, JOB_LOAD},
+    {MANHOLE_UNLOAD, JOB_UNLOAD},
+    {MANHOLE_EXECUTE, JOB_EXECUTE},
     {MANHOLE_WRITE, JOB_WRITE},
+    {MANHOLE_PYTHON, JOB_PYTHON},
+    {MANHOLE_PYTHON_COMPLETE, JOB_PYTHON_COMPLETE},
 };
 
 static bool give_request(const struct manhole_frame *frame, const char *data)

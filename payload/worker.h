@@ -25,9 +25,11 @@ enum job_kind {
     JOB_UNLOAD,
     JOB_EXECUTE,
     JOB_WRITE,
-    JOB_REFUSE, /* something wrong with the request: `data` says what */
-    JOB_NOTICE, /* `data` is a line for the client, which asked for nothing */
-    JOB_STOP,   /* the worker ends */
+    JOB_PYTHON,          /* python.h */
+    JOB_PYTHON_COMPLETE, /* a partial line of Python */
+    JOB_REFUSE,          /* something wrong with the request: `data` says what */
+    JOB_NOTICE,          /* `data` is a line for the client, which asked for nothing */
+    JOB_STOP,            /* the worker ends */
 };
 
 struct job {

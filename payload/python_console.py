@@ -1,0 +1,512 @@
+"""The Python side of a session: what code.InteractiveConsole does, as a guest.
+
+Executed once for each session, in a dictionary that is no module, on a thread of the manhole's own
+(python_thread.c), which gives in `given`: the interpreter's `modules`, the descriptor `fd` of a pipe to
+the client, `stderr`: whether that stream is the client's too, and `locals`: the names of --local.
+
+It imports nothing, so that sys.modules stays as it is; what it needs is part of every interpreter.
+Nothing that the program may keep a reference to (a stream, a function the user defined) depends on
+this dictionary, which is emptied when the session ends.
+"""
+modules, fd = given["modules"], given["fd"]
+sys, posix, builtins = modules["sys"], modules["posix"], modules["builtins"]
+get_ident = modules["_thread"].get_ident
+ident = get_ident()
+NAME = "<console>"
+
+# How an evaluation ended: protocol.h, enum manhole_outcome; LEFT is ours.
+DONE, FAILED, INTERRUPTED, INCOMPLETE, LEFT = 0, 1, 3, 5, 100
+
+
+class State:
+    """What changes during a session; `value` was displayed last, and is not sent yet."""
+    value = None
+    holds_values = False
+    flags = 0
+    streams = None
+    last = None
+
+
+state = State()
+
+
+# --- What the client is told. ---
+
+def to_bytes(text):
+    return text.encode("utf-8", "backslashreplace")
+
+
+# The program may close our descriptor and open a file of its own under its number.
+def identity(fstat=posix.fstat, fd=fd):
+    status = fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def make_send(identity=identity, own=identity(), write=posix.write, fd=fd):
+    def send(data):
+        while data:
+            if identity() != own:
+                raise OSError("the connection to the manhole's client was closed")
+            data = data[write(fd, data):]
+    return send
+
+
+send = make_send()
+
+
+def send_value():
+    value, state.value = state.value, None
+    if value:
+        send(value[0] + b"\n")
+
+
+def say(data):
+    send_value()
+    send(data)
+
+
+# --- Streams. ---
+
+def make_streams(ident, get_ident, say, to_bytes):
+    """Objects for sys.stdin, sys.stdout and sys.stderr: of another thread all goes to what was there
+    before, of the session's to the client. Pure closures: after the session they only pass on."""
+
+    class Nothing:
+        """Where the program has no such stream (None)."""
+
+        def write(self, text):
+            return len(text)
+
+        def flush(self):
+            pass
+
+    class Raw:
+        def write(self, data):
+            say(bytes(data))
+            return len(data)
+
+        def flush(self):
+            pass
+
+    class Own:
+        """What the session's thread sees."""
+        encoding, errors, newlines = "utf-8", "backslashreplace", None
+        closed, line_buffering, write_through = False, False, True
+
+        def __init__(self, name, readable):
+            self.name = "<manhole %s>" % name
+            self.mode = "r" if readable else "w"
+            self.is_readable = readable
+            self.buffer = Raw()
+
+        def write(self, text):
+            if not isinstance(text, str):
+                raise TypeError("write() argument must be str, not " + type(text).__name__)
+            say(to_bytes(text))
+            return len(text)
+
+        def writelines(self, lines):
+            for line in lines:
+                self.write(line)
+
+        def readline(self, size=-1):
+            raise EOFError("the console has no standard input to read from")
+
+        read = readlines = readline
+
+        def flush(self):
+            pass
+
+        close = detach = flush
+
+        def isatty(self):
+            return False
+
+        def readable(self):
+            return self.is_readable
+
+        def writable(self):
+            return not self.is_readable
+
+        def seekable(self):
+            return False
+
+        def fileno(self):
+            raise OSError("this stream goes to the manhole's client: it has no descriptor")
+
+        def __next__(self):
+            return self.readline()
+
+    def make(name, original):
+        own = Own(name, name == "stdin")
+        seen = Nothing() if original is None else original
+        is_open = [True]
+
+        class Stream:
+            def __getattribute__(self, attribute):
+                if is_open and get_ident() == ident:
+                    return getattr(own, attribute)
+                return getattr(seen, attribute)
+
+            def __setattr__(self, attribute, value):
+                setattr(own if is_open and get_ident() == ident else seen, attribute, value)
+
+            def __iter__(self):
+                return iter(seen) if not (is_open and get_ident() == ident) else self
+
+            def __next__(self):
+                return next(own if is_open and get_ident() == ident else seen)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *ignored):
+                return None
+
+            def __repr__(self):
+                return repr(own if is_open and get_ident() == ident else seen)
+
+        return Stream(), original, is_open
+
+    return make
+
+
+make_stream = make_streams(ident, get_ident, say, to_bytes)
+
+
+def make_hook(original, ident=ident, get_ident=get_ident):
+    def displayhook(value):
+        if is_open and get_ident() == ident:
+            display(value)
+        else:
+            original(value)
+    is_open = [True]
+    return displayhook, original, is_open
+
+
+def begin():
+    """Puts the session's streams in place. Called around each evaluation, as is end()."""
+    names = ["stdin", "stdout"] + (["stderr"] if given["stderr"] else [])
+    streams = {name: make_stream(name, getattr(sys, name, None)) for name in names}
+    streams["displayhook"] = make_hook(sys.displayhook)
+    state.streams = streams
+    for name, (mine, _, _) in streams.items():
+        setattr(sys, name, mine)
+
+
+def end():
+    """Puts back what was there, unless something else has been put there meanwhile."""
+    streams, state.streams = state.streams, None
+    for name, (mine, original, is_open) in (streams or {}).items():
+        if getattr(sys, name, None) is mine:
+            setattr(sys, name, original)
+        is_open.clear()
+
+
+# --- The names of a session. ---
+
+class Exit:
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return "Use %s() or Ctrl-D (i.e. EOF) to leave; the program goes on" % self.name
+
+    def __call__(self, code=None):
+        raise SystemExit(code)
+
+
+def make_namespace(modules, importer):
+    class Namespace(dict):
+        """Names that the session has not are those of __main__, as they are at that moment."""
+
+        def __missing__(self, name):
+            main = modules.get("__main__")
+            if main is not None and name in main.__dict__ and name[:2] != "__":
+                return main.__dict__[name]
+            if name in ("socket", "traceback"):
+                self[name] = importer(name)
+                return self[name]
+            raise KeyError(name)
+
+    return Namespace()
+
+
+def dump_stacktraces():
+    """The Python stacks of all threads, as python-manhole shows them, and what their threads are."""
+    send_value()
+    send(to_bytes(stacks()))
+
+
+names = make_namespace(modules, builtins.__import__)
+names.update({"__name__": "__console__", "__doc__": None, "__builtins__": builtins, "sys": sys,
+              "dump_stacktraces": dump_stacktraces, "exit": Exit("exit"), "quit": Exit("quit")})
+for known in "os", "__main__":
+    if known in modules:
+        names[known] = modules[known]
+names.update(given["locals"])
+
+
+# --- Stacks. ---
+
+def source_line(path, number, read):
+    """A line of a source file, or ''; `read` keeps the files that were read."""
+    if path not in read:
+        read[path] = []
+        try:
+            mode = posix.stat(path).st_mode
+            if mode & 0o170000 == 0o100000:
+                with modules["_io"].open(path, "rb") as file:
+                    read[path] = file.read(8 << 20).split(b"\n")
+        except (OSError, ValueError):
+            pass
+    lines = read[path]
+    return lines[number - 1].decode("utf-8", "replace").strip() if 0 < number <= len(lines) else ""
+
+
+def thread_names():
+    """By their idents; only a program that imported threading has names for them."""
+    active = getattr(modules.get("threading"), "_active", {})
+    return {ident: "".join((", Name=", thread.name, ", NativeID=%s" % thread.native_id
+                            if getattr(thread, "native_id", None) else ""))
+            for ident, thread in list(active.items())}
+
+
+def stacks():
+    text, read, known = [], {}, thread_names()
+    for thread, frame in sys._current_frames().items():
+        if thread == ident:
+            continue
+        text.append("\n######### ProcessID=%d, ThreadID=%d%s #########"
+                    % (posix.getpid(), thread, known.get(thread, "")))
+        frames = []
+        while frame is not None:
+            frames.append((frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name))
+            frame = frame.f_back
+        for path, number, function in reversed(frames):
+            text.append('File: "%s", line %d, in %s' % (path, number, function))
+            line = source_line(path, number, read)
+            if line:
+                text.append("  " + line)
+    text.append("#############################################\n\n")
+    return "\n".join(text) + "\n"
+
+
+def greeting():
+    text = "Python %s on %s\n" % (sys.version, sys.platform)
+    if given["interpreters"] > 1:
+        text += "One of %d interpreters in this process: the main one.\n" % given["interpreters"]
+    return text + ('Type "help", "copyright", "credits" or "license" for more information.\n'
+                   "(ManholeConsole)\n")
+
+
+# --- Evaluating. ---
+
+def display(value):
+    if value is None:
+        return
+    names["_"] = None
+    text = to_bytes(repr(value))
+    send_value()
+    if state.holds_values:
+        state.value = text, to_bytes(type(value).__name__)
+    else:
+        send(text + b"\n")
+    names["_"] = value
+
+
+# Flags of compile(), of all versions (Include/cpython/compile.h); and those that `from __future__`
+# leaves in a code object, which hold for all that follows.
+DONT_IMPLY_DEDENT, ALLOW_INCOMPLETE, ONLY_AST = 0x200, 0x4000, 0x400
+FUTURE = 0x1fe0000 if sys.version_info >= (3, 9) else 0x1fe000
+
+
+def compiled(source, kind, flags=0):
+    code = compile(source, NAME, kind, state.flags | flags, True)
+    if not flags & ONLY_AST:
+        state.flags |= code.co_flags & FUTURE
+    return code
+
+
+def attempt(source, flags):
+    try:
+        return compiled(source, "single", flags), None
+    except SyntaxError as error:
+        return None, error
+
+
+def is_same(one, other):
+    texts = repr(one), repr(other)
+    return texts[0] == texts[1] and "was never closed" not in texts[0]
+
+
+def compile_command(source):
+    """As codeop's: None when more lines must follow."""
+    if all(not line.strip() or line.strip()[0] == "#" for line in source.split("\n")):
+        source = "pass"
+    flags = DONT_IMPLY_DEDENT
+    if sys.version_info >= (3, 11):
+        flags |= ALLOW_INCOMPLETE
+    code, _ = attempt(source, flags)
+    if code:
+        return code
+    code, error = attempt(source + "\n", flags)
+    if sys.version_info >= (3, 11):
+        if code or "incomplete input" in str(error):
+            return None
+    elif code or not is_same(error, attempt(source + "\n\n", flags)[1]):
+        return None
+    return compiled(source, "single")
+
+
+def statements(source):
+    """Each statement of a script, compiled when its turn comes."""
+    shell = compiled("pass", "single", ONLY_AST)
+    for statement in compiled(source, "exec", ONLY_AST).body:
+        shell.body = [statement]
+        yield compiled(shell, "single")
+
+
+def failure(error):
+    """(its last line, all that an interpreter prints of it); frames of ours are not in it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals is globals_of_ours:
+        trace = trace.tb_next
+    remember(type(error), error, trace)
+    parts = []
+
+    class Collector:
+        write = staticmethod(parts.append)
+
+        def flush(self):
+            pass
+
+    before, sys.stderr = sys.stderr, Collector()
+    try:
+        sys.__excepthook__(type(error), error, trace)
+    finally:
+        sys.stderr = before
+    text = "".join(parts)
+    lines = [line for line in text.split("\n") if line and line[0] != " "] or [type(error).__name__]
+    return to_bytes(lines[-1]), to_bytes(text)
+
+
+def remember(kind, error, trace):
+    """For pdb.pm(): as an interpreter's own console does; until the session ends."""
+    if state.last is None:
+        state.last = {}
+        for name in "last_type", "last_value", "last_traceback", "last_exc":
+            if hasattr(sys, name):
+                state.last[name] = getattr(sys, name)
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error.with_traceback(trace), trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+
+
+globals_of_ours = globals()
+EVALUATE, SCRIPT, COMPLETE, STACKS, GREETING = range(5)
+
+
+def serve(task, text, holds_values):
+    """Does a task of enum python_task: (outcome, and the texts of enum python_text)."""
+    if task == EVALUATE or task == SCRIPT:
+        return run(text, task == SCRIPT, holds_values)
+    answer = complete(text) if task == COMPLETE else stacks() if task == STACKS else greeting()
+    return DONE, to_bytes(answer), b"", b"", b""
+
+
+def run(source, is_script, holds_values):
+    """Evaluates; (outcome, a line that says why, the traceback, the value's repr, its type)."""
+    state.holds_values, state.value = holds_values, None
+    try:
+        if is_script:
+            for code in statements(source):
+                exec(code, names)
+        else:
+            code = compile_command(source)
+            if code is None:
+                return INCOMPLETE, b"", b"", b"", b""
+            exec(code, names)
+    except SystemExit:
+        send_value()
+        return LEFT, b"", b"", b"", b""
+    except BaseException as error:
+        send_value()
+        outcome = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+        return (outcome,) + failure(error) + (b"", b"")
+    value, state.value = state.value or (b"", b""), None
+    return (DONE, b"", b"") + value
+
+
+# --- Completion: what rlcompleter finds. ---
+
+KEYWORDS = ("False None True and as assert async await break class continue def del elif else except "
+            "finally for from global if import in is lambda nonlocal not or pass raise return try while "
+            "with yield").split()
+
+
+def members(value):
+    found = set(dir(value))
+    found.update(dir(type(value)))
+    return found
+
+
+def resolve(path):
+    """The object of a dotted name. A property would run code of the program: none is asked."""
+    first = path[0]
+    try:
+        value = names[first]
+    except KeyError:
+        value = getattr(builtins, first)
+    for name in path[1:]:
+        if isinstance(getattr(type(value), name, None), property):
+            raise AttributeError(name)
+        value = getattr(value, name)
+    return value
+
+
+def complete(word):
+    """Candidates for a dotted name, a line each."""
+    path = word.split(".")
+    try:
+        if len(path) == 1:
+            found = set(KEYWORDS) | set(names) | set(dir(builtins))
+            found.update(getattr(modules.get("__main__"), "__dict__", ()))
+        else:
+            found = members(resolve(path[:-1]))
+    except Exception:
+        return ""
+    before, last = word[:len(word) - len(path[-1])], path[-1]
+    found = sorted(name for name in found if isinstance(name, str) and name.startswith(last)
+                   and (last or name[0] != "_"))
+    return "".join(before + name + "\n" for name in found)
+
+
+# --- The end. ---
+
+def restore_last():
+    for name in "last_type", "last_value", "last_traceback", "last_exc":
+        if state.last is not None and hasattr(sys, name):
+            delattr(sys, name)
+    for name, value in (state.last or {}).items():
+        setattr(sys, name, value)
+
+
+def forget_thread():
+    """threading.current_thread() makes an entry for a thread it does not know."""
+    threading = modules.get("threading")
+    active = getattr(threading, "_active", {})
+    if isinstance(active.get(ident), getattr(threading, "_DummyThread", ())):
+        del active[ident]
+
+
+def close():
+    end()
+    restore_last()
+    forget_thread()
+    names.pop("_", None)
+    # Functions of the user's refer to `names`; where that is all that does, nobody will miss them.
+    own = [value for value in names.values()
+           if getattr(value, "__globals__", None) is names and sys.getrefcount(value) == 4]
+    if sys.getrefcount(names) == 2 + len(own):
+        names.clear()
