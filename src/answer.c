@@ -14,13 +14,25 @@ void answer_show_value(struct terminal *out, const struct evaluated *evaluated, 
 {
     if (!evaluated->value)
         return;
-    fprintf(out->out, "%s$%zu%s = ", colour ? COLOUR_NAME : "", evaluated->number,
-            colour ? COLOUR_END : "");
-    if (colour)
+    if (evaluated->number)
+        fprintf(out->out, "%s$%zu%s = ", colour ? COLOUR_NAME : "", evaluated->number,
+                colour ? COLOUR_END : "");
+    if (colour && evaluated->number)
         value_colours_write(out, evaluated->value);
     else
         terminal_write(out, evaluated->value, strlen(evaluated->value));
     terminal_write(out, "\n", 1);
+}
+
+bool answer_show_traceback(FILE *out, const struct evaluated *evaluated)
+{
+    if (!evaluated->traceback)
+        return false;
+    struct terminal terminal;
+    terminal_init(&terminal, out);
+    terminal_write(&terminal, evaluated->traceback, strlen(evaluated->traceback));
+    terminal_end_line(&terminal);
+    return true;
 }
 
 const char *answer_reason(const struct session_answer *answer)

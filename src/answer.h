@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 
-/* "$1 = 42", on a line of its own; nothing without a value. */
+/* "$1 = 42", on a line of its own, or "42" where values have no numbers; nothing without a value.
+ */
 void answer_show_value(struct terminal *out, const struct evaluated *evaluated, bool colour);
 
 /* Why it is not done, for one line: safe for a terminal; "" when it is done. */
@@ -25,6 +26,9 @@ const char *answer_where(const struct text_place *place, int first, bool is_numb
  * indented. Nothing where only the line of a text of one line is known.
  */
 void answer_show_place(FILE *out, const char *text, const struct text_place *place, bool colour);
+
+/* The traceback of Python, lines of their own; false: there is none. */
+bool answer_show_traceback(FILE *out, const struct evaluated *evaluated);
 
 /* The functions that were being executed when it was ended, a line each; nothing where the answer
    says it all. */

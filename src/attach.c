@@ -9,6 +9,7 @@
 #include "src/evaluate.h"
 #include "src/installer.h"
 #include "src/message.h"
+#include "src/python.h"
 #include "src/script.h"
 #include "src/session.h"
 #include "src/verbs.h"
@@ -103,6 +104,43 @@ static void greet_user(const struct connection *connection, struct terminal *out
     terminal_end_line(out);
 }
 
+/*
+ * What the console speaks. Python where it is asked for, or nobody asked and there is an
+ * interpreter: then it is greeted too. *ret is an exit status, 0: go on.
+ */
+static void choose_language(struct evaluator *evaluator, const struct options *options, int *ret)
+{
+    struct session_answer answer;
+    if (options->language == LANGUAGE_C ||
+        (options->language == LANGUAGE_BY_TARGET && options->read_only))
+        return;
+    struct error *error = evaluator_speak_python(evaluator, &answer);
+    if (error) {
+        *ret = message_error(error);
+        return;
+    }
+    if (answer.outcome == MANHOLE_DONE)
+        return;
+    if (options->language == LANGUAGE_PYTHON)
+        *ret = message_error(error_create(ERROR_UNSUPPORTED, 0, "--lang python: %s", answer.text));
+    else if (answer.outcome != MANHOLE_UNKNOWN)
+        message_note("no Python console: %s", answer.text);
+}
+
+/* The stacks of Python's threads and its banner; without them, C is spoken. */
+static void greet_in_python(struct evaluator *evaluator)
+{
+    struct session_answer answer;
+    struct error *error = python_greet(evaluator->session, &answer);
+    if (!error && answer.outcome == MANHOLE_DONE)
+        return;
+    evaluator->is_python = false;
+    if (error)
+        message_error(error);
+    else
+        message_note("no Python console: %s; '.py' tries again", answer.text);
+}
+
 int attach_run(const struct options *options)
 {
     CLEANUP_CONNECTION struct connection connection = {0};
@@ -122,9 +160,15 @@ int attach_run(const struct options *options)
         .read_only = options->read_only,
     };
     struct evaluator evaluator = {.session = &session};
-    int status;
-    if (is_interactive(options)) {
-        greet_user(&connection, &out);
+    int status = 0;
+    choose_language(&evaluator, options, &status);
+    if (status) {
+        session_leave(&session);
+    } else if (is_interactive(options)) {
+        if (evaluator.is_python)
+            greet_in_python(&evaluator);
+        if (!evaluator.is_python)
+            greet_user(&connection, &out);
         status = console_run(&evaluator, client_peer(connection.client)->pid,
                              connection.process ? connection.process->name : "?",
                              isatty(STDOUT_FILENO) ? stdout : stderr);

@@ -4,6 +4,7 @@
 #include "injector/deadline.h"
 #include "src/crepl/complete.h"
 #include "src/payload_file.h"
+#include "src/python.h"
 #include "src/resolve.h"
 
 #include <stdlib.h>
@@ -116,11 +117,10 @@ static void add_answer(struct candidates *candidates, const char *line, const ch
 }
 
 /* The manhole's answer, as text; NULL when it has none in time. */
-static char *ask_manhole(struct client *client, const char *line)
+static char *ask_manhole(struct client *client, enum manhole_frame_type type, const char *line)
 {
     uint32_t id;
-    CLEANUP_ERROR struct error *error =
-        client_send(client, MANHOLE_COMPLETE, line, strlen(line), &id);
+    CLEANUP_ERROR struct error *error = client_send(client, type, line, strlen(line), &id);
     deadline_t deadline = deadline_after_us(ANSWER_US);
     char *text = NULL;
     size_t size = 0;
@@ -145,10 +145,10 @@ static char *ask_manhole(struct client *client, const char *line)
     return NULL;
 }
 
-static void add_answers(struct client *client, const char *line, const char *prefix,
-                        struct candidates *candidates)
+static void add_answers(struct client *client, enum manhole_frame_type type, const char *line,
+                        const char *prefix, struct candidates *candidates)
 {
-    char *text = ask_manhole(client, line);
+    char *text = ask_manhole(client, type, line);
     char *position = NULL;
     for (char *one = text ? strtok_r(text, "\n", &position) : NULL; one;
          one = strtok_r(NULL, "\n", &position))
@@ -173,7 +173,7 @@ static void complete_command(struct session *session, const char *command, const
     if (wants_symbol(command, word))
         add_symbols(session->symbols, word, candidates);
     if (!candidates->count)
-        add_answers(session->client, command, word, candidates);
+        add_answers(session->client, MANHOLE_COMPLETE, command, word, candidates);
 }
 
 /* --- All of them. --- */
@@ -204,7 +204,7 @@ static void complete_c_line(struct evaluator *evaluator, const char *pending, co
     bool first_word = !pending && text == word && text == line + strspn(line, " \t");
     CLEANUP_FREE char *whole = NULL;
     if (first_word)
-        add_answers(evaluator->session->client, word, word, ret);
+        add_answers(evaluator->session->client, MANHOLE_COMPLETE, word, word, ret);
     size_t commands = ret->count;
     if (asprintf(&whole, "%s%s%s", pending ? pending : "", pending ? "\n" : "", text) < 0)
         whole = NULL;
@@ -244,7 +244,7 @@ static void complete_command_line(struct evaluator *evaluator, const char *line,
     if (dotted && word == command)
         add_own_commands(word, ret);
     if (dotted && word == command)
-        add_answers(evaluator->session->client, command, word, ret);
+        add_answers(evaluator->session->client, MANHOLE_COMPLETE, command, word, ret);
     else
         complete_command(evaluator->session, command, word, ret);
 }
@@ -253,9 +253,16 @@ void completion_find(struct evaluator *evaluator, const char *pending, const cha
                      struct candidates *ret)
 {
     const char *text = line;
-    enum text_kind kind = pending ? TEXT_C : evaluator_text_kind(line, &text);
+    enum text_kind kind = evaluator->is_python && pending ? TEXT_PYTHON
+                          : pending                       ? TEXT_C
+                                    : evaluator_text_kind(evaluator, line, &text);
     *ret = (struct candidates){0};
     switch (kind) {
+    case TEXT_PYTHON:
+        ret->word_start = python_word_start(line);
+        add_answers(evaluator->session->client, MANHOLE_PYTHON_COMPLETE, line,
+                    line + ret->word_start, ret);
+        break;
     case TEXT_C:
         complete_c_line(evaluator, pending, line, text, ret);
         break;

@@ -41,7 +41,8 @@ struct console {
     struct line_history history;
     FILE *out;
     bool colour;
-    sigset_t mask; /* before the console, for what it starts */
+    sigset_t mask;    /* before the console, for what it starts */
+    const char *name; /* of the process, safe for a terminal */
     char prompt[96], continuation[96];
     enum pause_reason reason;
     char goodbye[256];     /* of PAUSE_BYE */
@@ -354,7 +355,7 @@ static void show_failure(struct console *console, const char *text,
                          const struct evaluated *evaluated)
 {
     const char *reason = answer_reason(&evaluated->answer);
-    if (!*reason)
+    if (!*reason || answer_show_traceback(console->out, evaluated))
         return;
     char where[ANSWER_WHERE_BYTES];
     answer_where(&evaluated->place, 1, strchr(text, '\n'), where);
@@ -364,12 +365,28 @@ static void show_failure(struct console *console, const char *text,
     answer_show_stack(console->out, &evaluated->stack);
 }
 
+/* Libedit does not count what stands between two PROMPT_ESCAPE, and leaves it out at the end
+   (editline(3)). */
+static void set_prompt(struct console *console)
+{
+    static const char escape[] = {PROMPT_ESCAPE, '\0'};
+    const char *mark = console->colour ? escape : "";
+    const char *end = console->evaluator->is_python ? ">>>" : ">";
+    snprintf(console->prompt, sizeof(console->prompt), "%s%s%s%d:%s%s%s%s%s ", mark,
+             console->colour ? COLOUR_PROMPT : "", mark, console->pid, console->name, end, mark,
+             console->colour ? COLOUR_END : "", mark);
+    int width = snprintf(NULL, 0, "%d:%s%s ", console->pid, console->name, end);
+    /* As wide as the prompt, so that the lines of a block stand under one another. */
+    snprintf(console->continuation, sizeof(console->continuation), "%*s", width, "... ");
+}
+
 /* Runs one line; returns true when the console is over. */
 static bool run_line(struct console *console, const char *line, int *status)
 {
     CLEANUP_EVALUATED struct evaluated evaluated = {0};
     const struct session_answer *answer = &evaluated.answer;
     struct error *error = evaluator_run(console->evaluator, line, &evaluated);
+    set_prompt(console);
     if (error) {
         bool over = error->kind != ERROR_USAGE;
         int kind = message_error(error);
@@ -386,6 +403,11 @@ static bool run_line(struct console *console, const char *line, int *status)
         say_goodbye(console, answer->text);
         return true;
     }
+    if (answer->outcome == MANHOLE_INCOMPLETE) {
+        console->pending = strdup(line);
+        return false;
+    }
+    line_history_add(&console->history, line);
     show_value(console, &evaluated);
     if (answer->outcome == MANHOLE_DONE && is_word(line, "help"))
         print_keys(console);
@@ -406,11 +428,10 @@ static char *take_line(struct console *console, const char *got)
         return NULL;
     free(console->pending);
     console->pending = NULL;
-    if (!empty && evaluator_wants_more(whole)) {
+    if (!empty && evaluator_wants_more(console->evaluator, whole)) {
         console->pending = whole;
         return NULL;
     }
-    line_history_add(&console->history, whole);
     return whole;
 }
 
@@ -435,18 +456,6 @@ static int read_and_run(struct console *console)
     return status;
 }
 
-/* Returns its width. Libedit does not count what stands between two PROMPT_ESCAPE, and leaves it
-   out at the end (editline(3)). */
-static int set_prompt(struct console *console, pid_t pid, const char *name)
-{
-    static const char escape[] = {PROMPT_ESCAPE, '\0'};
-    const char *mark = console->colour ? escape : "";
-    snprintf(console->prompt, sizeof(console->prompt), "%s%s%s%d:%s>%s%s%s ", mark,
-             console->colour ? COLOUR_PROMPT : "", mark, pid, name, mark,
-             console->colour ? COLOUR_END : "", mark);
-    return snprintf(NULL, 0, "%d:%s> ", pid, name);
-}
-
 int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *out)
 {
     setlocale(LC_CTYPE, "");
@@ -454,9 +463,8 @@ int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *
     struct console console = {.evaluator = evaluator, .session = session, .pid = pid, .out = out};
     char clean[64];
     console.colour = message_colour_wanted(fileno(out));
-    int width = set_prompt(&console, pid, message_sanitize(name, clean, sizeof(clean)));
-    /* As wide as the prompt, so that the lines of a block stand under one another. */
-    snprintf(console.continuation, sizeof(console.continuation), "%*s", width, "... ");
+    console.name = message_sanitize(name, clean, sizeof(clean));
+    set_prompt(&console);
     line_history_init(&console.history);
     int status;
     session->signal_fd = open_signals(&console.mask);

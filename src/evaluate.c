@@ -1,5 +1,7 @@
 #include "src/evaluate.h"
 
+#include "src/python.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -94,11 +96,39 @@ static struct error *run_command(struct evaluator *evaluator, const char *text,
     return error;
 }
 
+struct error *evaluator_speak_python(struct evaluator *evaluator, struct session_answer *ret)
+{
+    *ret = (struct session_answer){.outcome = MANHOLE_FAILED};
+    if (evaluator->session->read_only) {
+        snprintf(ret->text, sizeof(ret->text),
+                 "Python could do anything, and this session only reads (--read-only)");
+        return NULL;
+    }
+    struct error *error = python_probe(evaluator->session, ret);
+    if (!error && ret->outcome == MANHOLE_DONE && !ret->ended && !ret->left)
+        evaluator->is_python = true;
+    return error;
+}
+
+struct error *evaluator_run_script(struct evaluator *evaluator, const char *text,
+                                   struct evaluated *ret)
+{
+    return python_evaluate(evaluator->session, text, true, ret);
+}
+
 struct error *evaluator_run(struct evaluator *evaluator, const char *text, struct evaluated *ret)
 {
     *ret = (struct evaluated){0};
     const char *start = text + strspn(text, " \t\n");
     bool dotted = *start == '.' && is_word_character(start[1]);
+    if (is_bare(start, ".py"))
+        return evaluator_speak_python(evaluator, &ret->answer);
+    if (is_bare(start, ".c")) {
+        evaluator->is_python = false;
+        return NULL;
+    }
+    if (evaluator->is_python && !dotted)
+        return python_evaluate(evaluator->session, text, false, ret);
     if (dotted && crepl_has_command(start + 1))
         return run_own_command(evaluator, start + 1, &ret->answer);
     if (dotted || is_command(start))
@@ -106,17 +136,21 @@ struct error *evaluator_run(struct evaluator *evaluator, const char *text, struc
     return evaluate(evaluator, start, ret);
 }
 
-bool evaluator_wants_more(const char *text)
+bool evaluator_wants_more(const struct evaluator *evaluator, const char *text)
 {
     const char *start = text + strspn(text, " \t\n");
-    return *start != '.' && !is_command(start) && crepl_is_incomplete(text);
+    return !evaluator->is_python && *start != '.' && !is_command(start) &&
+           crepl_is_incomplete(text);
 }
 
-enum text_kind evaluator_text_kind(const char *text, const char **ret)
+enum text_kind evaluator_text_kind(const struct evaluator *evaluator, const char *text,
+                                   const char **ret)
 {
     const char *start = text + strspn(text, " \t\n");
     size_t length = strcspn(start, " \t\n");
     *ret = start;
+    if (evaluator->is_python && *start != '.')
+        return TEXT_PYTHON;
     if (*start != '.')
         return start[length] && is_command(start) ? TEXT_COMMAND : TEXT_C;
     *ret = start + 1;

@@ -68,7 +68,7 @@ static const char *outcome_name(const struct session_answer *answer, const struc
     static const char *const names[] = {
         [MANHOLE_DONE] = "done",       [MANHOLE_FAILED] = "failed",
         [MANHOLE_FAULTED] = "faulted", [MANHOLE_INTERRUPTED] = "interrupted",
-        [MANHOLE_UNKNOWN] = "unknown",
+        [MANHOLE_UNKNOWN] = "unknown", [MANHOLE_INCOMPLETE] = "incomplete",
     };
     if (failure)
         return failure->kind == ERROR_USAGE ? "failed" : "lost";
@@ -129,11 +129,17 @@ static void put_place(json_object *object, const char *input, const struct text_
 static void put_value(json_object *object, const struct evaluated *evaluated)
 {
     bool has_value = evaluated->value != NULL;
+    bool has_number = has_value && evaluated->number;
     json_put(object, "number",
-             has_value ? json_object_new_int64((int64_t)evaluated->number) : NULL);
+             has_number ? json_object_new_int64((int64_t)evaluated->number) : NULL);
     json_put(object, "type", has_value ? json_text(evaluated->type) : NULL);
     json_put(object, "value",
              has_value ? json_bytes(evaluated->value, strlen(evaluated->value)) : NULL);
+}
+
+static void put_traceback(json_object *object, const char *text)
+{
+    json_put(object, "traceback", text ? json_bytes(text, strlen(text)) : NULL);
 }
 
 /* What was collected goes with it. */
@@ -162,6 +168,7 @@ void json_answers_write(struct json_answers *answers, const char *input,
     put_answer(object, &evaluated->answer, failure);
     put_place(object, input, &evaluated->place);
     put_stack(object, &evaluated->stack);
+    put_traceback(object, evaluated->traceback);
     put_value(object, evaluated);
     put_output(object, answers);
     write_document(object);

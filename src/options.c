@@ -57,6 +57,7 @@ enum option_code {
     CODE_CLEAN,
     CODE_SIGNAL,
     CODE_READ_ONLY,
+    CODE_LANGUAGE,
 };
 
 #define INSTALL_CODE(option) (CODE_INSTALL_OPTIONS + INSTALL_##option)
@@ -101,6 +102,7 @@ static const struct option long_options[] = {
     {"connection-handler", required_argument, NULL, INSTALL_CODE(CONNECTION_HANDLER)},
     {"timeout", required_argument, NULL, CODE_TIMEOUT},
     {"read-only", no_argument, NULL, CODE_READ_ONLY},
+    {"lang", required_argument, NULL, CODE_LANGUAGE},
     {"eval", required_argument, NULL, CODE_EVAL},
     {"file", required_argument, NULL, CODE_FILE},
     {NULL, 0, NULL, 0},
@@ -272,6 +274,14 @@ static struct error *parse_timeout(const char *text, uint64_t *ret)
                         (int)(LONGEST_TIMEOUT_US / US_PER_S));
 }
 
+static struct error *parse_language(const char *text, enum language *ret)
+{
+    *ret = strcmp(text, "python") == 0 ? LANGUAGE_PYTHON : LANGUAGE_C;
+    if (*ret == LANGUAGE_PYTHON || strcmp(text, "c") == 0)
+        return NULL;
+    return error_create(ERROR_USAGE, 0, "--lang %s: unknown, it is c or python" TRY_HELP, text);
+}
+
 static struct error *take_signal(const char *text, int *ret)
 {
     int before = *ret;
@@ -313,6 +323,8 @@ static struct error *take_option(int code, const char *value, struct options *op
         options->read_only = true;
         return NULL;
     }
+    if (code == CODE_LANGUAGE)
+        return parse_language(value, &options->language);
     if (code == CODE_SIGNAL)
         return take_signal(value, &options->signal);
     given->script = code;
@@ -500,6 +512,17 @@ static struct error *check_signal(const struct options *options, const struct gi
     return NULL;
 }
 
+static struct error *check_language(const struct options *options, const char *verb)
+{
+    if (options->language != LANGUAGE_BY_TARGET && options->verb != VERB_ATTACH)
+        return error_create(ERROR_USAGE, 0,
+                            "--lang is an option of the console, not of --%s" TRY_HELP, verb);
+    if (options->language == LANGUAGE_PYTHON && options->read_only)
+        return error_create(ERROR_USAGE, 0,
+                            "--lang python and --read-only: Python could do anything" TRY_HELP);
+    return NULL;
+}
+
 static struct error *check_together(const struct options *options, const struct given *given)
 {
     const char *verb = option_name(given->verb);
@@ -521,6 +544,9 @@ static struct error *check_together(const struct options *options, const struct 
     if (options->read_only && options->verb != VERB_ATTACH)
         return error_create(ERROR_USAGE, 0,
                             "--read-only is an option of the console, not of --%s" TRY_HELP, verb);
+    struct error *error = check_language(options, verb);
+    if (error)
+        return error;
     bool installs = options->verb == VERB_ATTACH || options->verb == VERB_INSTALL;
     if (given->install_option && !installs)
         return error_create(ERROR_USAGE, 0, "--%s is an option of installing, not of --%s" TRY_HELP,
@@ -529,7 +555,7 @@ static struct error *check_together(const struct options *options, const struct 
         return error_create(ERROR_USAGE, 0, "--timeout is no option of --%s" TRY_HELP, verb);
     if (options->clean && options->verb != VERB_LIST)
         return error_create(ERROR_USAGE, 0, "--clean is an option of --list" TRY_HELP);
-    struct error *error = check_format(options, given);
+    error = check_format(options, given);
     if (!error)
         error = check_signal(options, given);
     return error ? error : options_check_install(&options->install);

@@ -53,6 +53,13 @@ struct script {
     const char *text; /* the code, or the path ("-": standard input) */
 };
 
+/* What the console speaks. */
+enum language {
+    LANGUAGE_BY_TARGET, /* Python where there is an interpreter, else C */
+    LANGUAGE_C,
+    LANGUAGE_PYTHON,
+};
+
 /* A target as the user named it. */
 struct target {
     pid_t pid;               /* or 0: socket_path, or the process of --load */
@@ -67,6 +74,7 @@ struct options {
     uint64_t socket_wait_us; /* -t: how long to wait for a socket that is given by path; 0: not */
     bool clean;              /* --list --clean */
     bool read_only;          /* the console refuses what would write or call */
+    enum language language;  /* of the console, to begin with */
     struct script *scripts;
     size_t script_count;
     struct target *targets;

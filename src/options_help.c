@@ -27,6 +27,7 @@ void options_print_help(void)
         "For the console, --eval, --file and --uninstall PID may also be the path of a socket.\n"
         "\n"
         "  --read-only            refuse what would write to the process or call a function\n"
+        "  --lang c|python        what the console speaks (python, where there is an interpreter)\n"
         "\n"
         "Dump options:\n"
         "  --format text|json|folded|speedscope|svg\n"

@@ -4,6 +4,7 @@
 #include "src/answer.h"
 #include "src/json_answers.h"
 #include "src/message.h"
+#include "src/python.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,10 +49,16 @@ static void fail(struct script_state *state, int status)
         state->status = status;
 }
 
-static void run_whole(struct script_state *state, const char *line)
+typedef struct error *run_text_fn(struct evaluator *evaluator, const char *text,
+                                  struct evaluated *ret);
+
+/* False: it goes on in the next line, and was not run. */
+static bool run_by(struct script_state *state, run_text_fn *run, const char *line)
 {
     CLEANUP_EVALUATED struct evaluated evaluated = {0};
-    struct error *error = evaluator_run(state->evaluator, line, &evaluated);
+    struct error *error = run(state->evaluator, line, &evaluated);
+    if (!error && evaluated.answer.outcome == MANHOLE_INCOMPLETE)
+        return false;
     bool failed = evaluated.answer.outcome != MANHOLE_DONE;
     if (state->json)
         json_answers_write(state->json, line, &evaluated, error);
@@ -65,16 +72,70 @@ static void run_whole(struct script_state *state, const char *line)
             state->status = status;
         else
             fail(state, ERROR_PARTIAL);
-        return;
+        return true;
     }
     if (evaluated.answer.ended) {
         state->over = true;
-        return;
+        return true;
     }
-    if (failed && !state->json)
+    if (failed && !state->json && !answer_show_traceback(stderr, &evaluated))
         report(state, line, &evaluated);
     if (failed)
         fail(state, ERROR_PARTIAL);
+    return true;
+}
+
+static bool run_whole(struct script_state *state, const char *line)
+{
+    return run_by(state, evaluator_run, line);
+}
+
+static void run_line(struct script_state *state, const char *line);
+
+/* What was read before, and a line more; NULL: no memory, which is said. */
+static char *join_line(struct script_state *state, const char *line)
+{
+    char *whole;
+    if (asprintf(&whole, "%s%s%s", state->pending ? state->pending : "", state->pending ? "\n" : "",
+                 line) >= 0)
+        return whole;
+    fail(state, message_error(error_no_memory()));
+    return NULL;
+}
+
+static void set_pending(struct script_state *state, char *text)
+{
+    free(state->pending);
+    state->pending = text;
+}
+
+/*
+ * A line of Python. A block ends where a line is not indented any more, as in a file: a blank line
+ * does not end it, as it would at a prompt.
+ */
+static void run_python_line(struct script_state *state, const char *line)
+{
+    char *whole;
+    if (state->pending && !python_continues(line)) {
+        whole = join_line(state, "");
+        if (whole && run_whole(state, whole))
+            set_pending(state, NULL);
+        free(whole);
+        if (!state->pending) {
+            state->line--;
+            run_line(state, line);
+            return;
+        }
+    }
+    if (!state->pending && !line[strspn(line, " \t")])
+        return;
+    bool is_more = state->pending;
+    whole = join_line(state, line);
+    if (!whole || (!is_more && run_whole(state, whole))) {
+        free(whole);
+        return;
+    }
+    set_pending(state, whole);
 }
 
 /* A line may be the next one of C that began before; what is open at the end of a script is run as
@@ -82,20 +143,20 @@ static void run_whole(struct script_state *state, const char *line)
 static void run_line(struct script_state *state, const char *line)
 {
     state->line++;
+    if (state->evaluator->is_python && !(python_is_command(line) && !state->pending)) {
+        run_python_line(state, line);
+        return;
+    }
     if (!state->pending)
         state->first = state->line;
     line += state->pending ? 0 : strspn(line, " \t");
     if (!state->pending && (!*line || *line == '#'))
         return;
-    char *whole;
-    if (asprintf(&whole, "%s%s%s", state->pending ? state->pending : "", state->pending ? "\n" : "",
-                 line) < 0) {
-        fail(state, message_error(error_no_memory()));
+    char *whole = join_line(state, line);
+    if (!whole)
         return;
-    }
-    free(state->pending);
-    state->pending = NULL;
-    if (evaluator_wants_more(whole)) {
+    set_pending(state, NULL);
+    if (evaluator_wants_more(state->evaluator, whole)) {
         state->pending = whole;
         return;
     }
@@ -105,10 +166,10 @@ static void run_line(struct script_state *state, const char *line)
 
 static void run_pending(struct script_state *state)
 {
+    bool is_python = state->evaluator->is_python;
     if (state->pending && !state->over)
-        run_whole(state, state->pending);
-    free(state->pending);
-    state->pending = NULL;
+        run_by(state, is_python ? evaluator_run_script : evaluator_run, state->pending);
+    set_pending(state, NULL);
 }
 
 /* The next line without its newline, valid until the next call; NULL at the end. */
@@ -210,6 +271,10 @@ static void run_text(struct script_state *state, const char *text)
         return;
     }
     state->is_numbered = strchr(text, '\n');
+    if (state->evaluator->is_python && !python_is_command(text)) {
+        run_by(state, evaluator_run_script, text);
+        return;
+    }
     char *rest = copy;
     while (rest && !state->over)
         run_line(state, strsep(&rest, "\n"));

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -52,6 +53,22 @@ static void take_fault(const struct client_frame *frame, struct session_fault *r
     memcpy(ret->stack, frame->data + sizeof(fault), ret->count * sizeof(ret->stack[0]));
 }
 
+/* Without memory it is as if nothing had come. */
+static void take_part(struct session_parts *parts, const struct client_frame *frame)
+{
+    char *copy = malloc(frame->size + 1);
+    if (!copy)
+        return;
+    memcpy(copy, frame->data, frame->size);
+    copy[frame->size] = '\0';
+    bool is_value = frame->type == MANHOLE_VALUE;
+    char **to = is_value ? &parts->value : &parts->traceback;
+    free(*to);
+    *to = copy;
+    if (is_value)
+        parts->value_size = frame->size;
+}
+
 /* True when the frame ends the command. */
 static bool take_frame(struct session *session, const struct running *running,
                        const struct client_frame *frame, struct session_answer *answer)
@@ -70,6 +87,11 @@ static bool take_frame(struct session *session, const struct running *running,
     case MANHOLE_FAULT:
         if (frame->id == running->id)
             take_fault(frame, &answer->fault);
+        return false;
+    case MANHOLE_VALUE:
+    case MANHOLE_TRACEBACK:
+        if (frame->id == running->id && session->parts)
+            take_part(session->parts, frame);
         return false;
     case MANHOLE_BYE:
         answer->ended = true;

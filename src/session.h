@@ -13,6 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a request of Python answers with beside its output; malloc'ed, NULL: nothing. */
+struct session_parts {
+    char *value; /* the name of a type, NUL, the repr() of the value; and a NUL behind it */
+    size_t value_size;
+    char *traceback; /* not yet safe for a terminal */
+};
+
 struct session {
     struct client *client;
     const struct process *process; /* NULL: out of sight */
@@ -21,6 +28,7 @@ struct session {
     int signal_fd;         /* a signalfd(2) with SIGINT, or -1: then signals do what they do */
     uint64_t max_pause_us; /* how long threads may be held (.frozen) */
     bool read_only;        /* what would write to the program, or call a function, is refused */
+    struct session_parts *parts; /* where those of the running request go; NULL: nowhere */
 };
 
 /* What was executed when it was ended, by a signal or an interrupt. */

@@ -22,7 +22,7 @@ _manhole_attach() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word verb=
     local verbs='--dump --install --uninstall --check --list --help --version'
     local signals='USR1 USR2 HUP WINCH URG IO PWR'
-    local scripts='--eval --file --format --read-only --max-pause'
+    local scripts='--eval --file --format --lang --read-only --max-pause'
     local wake='-s --signal -t -USR1 -USR2'
     local dump='--format -o --save --load --locals --all-threads-listed --no-inlines --no-source --raw-names
         --max-frames --count --interval --freeze --max-pause'
@@ -32,6 +32,10 @@ _manhole_attach() {
     COMPREPLY=()
 
     case $previous in
+    --lang)
+        mapfile -t COMPREPLY < <(compgen -W 'c python' -- "$current")
+        return
+        ;;
     --format)
         word='text json folded speedscope svg'
         [[ " ${COMP_WORDS[*]} " == *' --dump '* ]] || word='text json'

@@ -33,9 +33,11 @@ struct evaluated {
     struct session_answer answer;
     struct text_place place; /* of what does not compile, or of what was ended */
     struct code_stack stack; /* of what was ended by a signal or an interrupt */
-    size_t number;           /* of an expression with a value: the N of its $N */
+    size_t number;           /* of an expression with a value: the N of its $N; 0: it has none */
     char *type;  /* as the compiler writes it: "struct client *"; malloc'ed; NULL: no value */
     char *value; /* its text, malloc'ed, without newline at its end; not yet safe for a terminal */
+    /* Of Python, where values have no number: what it prints of an exception; malloc'ed, or NULL */
+    char *traceback;
 };
 void evaluated_deinit(struct evaluated *evaluated);
 #define CLEANUP_EVALUATED __attribute__((cleanup(evaluated_deinit)))

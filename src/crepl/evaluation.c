@@ -452,6 +452,7 @@ void evaluated_deinit(struct evaluated *evaluated)
     code_stack_deinit(&evaluated->stack);
     free(evaluated->type);
     free(evaluated->value);
+    free(evaluated->traceback);
     *evaluated = (struct evaluated){0};
 }
 

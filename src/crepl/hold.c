@@ -32,13 +32,13 @@ static void free_choice(struct choice *choice)
 }
 #define CLEANUP_CHOICE __attribute__((cleanup(free_choice)))
 
-/* By the names that payload/listener.c and worker.c give them. */
+/* By the names that payload/listener.c, worker.c and python_thread.c give them. */
 static bool is_of_manhole(const struct process *process, pid_t tid)
 {
     CLEANUP_FREE char *name = NULL;
     return process_read_file(process, tid, "comm", &name) > 0 &&
            (strcmp(name, "manhole\n") == 0 || strncmp(name, "mh<", 3) == 0 ||
-            strcmp(name, "mh-idle\n") == 0);
+            strncmp(name, "mh-", 3) == 0);
 }
 
 static struct error *choose(const struct process *process, struct choice *ret)
