@@ -1,10 +1,9 @@
 #include "src/history.h"
 
 #include "injector/cleanup.h"
+#include "src/user_directory.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,47 +11,13 @@
 /* Longer lines are remembered, but a file of the user's is not read without a bound. */
 #define FILE_SIZE_MAX (4 << 20)
 
-/*
- * The user's state directory. With sudo, HOME may still be that of somebody else, whose directory
- * is no place for files of root: then the home of the user we are.
- */
-static char *state_directory(void)
-{
-    const char *set = getenv("XDG_STATE_HOME");
-    struct stat status;
-    if (set && *set == '/' && (stat(set, &status) != 0 || status.st_uid == geteuid()))
-        return strdup(set);
-    const char *home = getenv("HOME");
-    if (!home || *home != '/' || stat(home, &status) != 0 || status.st_uid != geteuid()) {
-        const struct passwd *entry = getpwuid(geteuid());
-        home = entry ? entry->pw_dir : NULL;
-    }
-    char *directory = NULL;
-    if (!home || asprintf(&directory, "%s/.local/state", home) < 0)
-        return NULL;
-    return directory;
-}
-
-/* mkdir -p, private to the user. */
-static bool make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!made)
-            return false;
-    }
-    return true;
-}
-
 static char *find_path(void)
 {
-    CLEANUP_FREE char *directory = state_directory();
+    CLEANUP_FREE char *directory = user_directory("XDG_STATE_HOME", ".local/state");
     char *path = NULL;
     if (!directory || asprintf(&path, "%s/manhole-attach/history", directory) < 0)
         return NULL;
-    if (make_directories(path))
+    if (user_directory_make(path))
         return path;
     free(path);
     return NULL;
