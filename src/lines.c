@@ -1,6 +1,8 @@
 #include "src/lines.h"
 
+#include "src/debug_copy.h"
 #include "src/ranges.h"
+#include "src/user_cache.h"
 
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>
@@ -17,9 +19,19 @@ struct unit {
     UT_hash_handle hh;
 };
 
+/* One file with debug information, or a copy of it. */
+struct debug_source {
+    Dwarf *dwarf; /* NULL: none, or it was not found */
+    int fd;       /* the file; borrowed */
+    struct user_cache_key key;
+    bool has_key;
+    struct user_cache_file copy; /* what `dwarf` was opened from, if its fd is one */
+};
+
 struct lines {
-    Dwarf *dwarf;
-    Dwarf *shared; /* what dwz(1) moved elsewhere; NULL: nothing, or it was not found */
+    struct debug_source own;
+    struct debug_source shared; /* what dwz(1) moved elsewhere */
+    bool is_split;              /* it did */
     uint64_t bias;
     bool units_indexed;
     struct ranges unit_ranges; /* for units that .debug_aranges leaves out: clang makes none */
@@ -36,16 +48,46 @@ struct lines {
  */
 #define NO_SHARED_FILE ((Dwarf *)-1)
 
+static bool open_source(struct debug_source *source, int fd, const uint8_t *build_id,
+                        size_t build_id_size)
+{
+    *source = (struct debug_source){.fd = fd, .copy = {.fd = -1}};
+    if (fd < 0)
+        return false;
+    source->has_key = user_cache_key(fd, build_id, build_id_size, &source->key);
+    if (source->has_key && debug_copy_open(&source->key, &source->copy))
+        source->dwarf = dwarf_begin(source->copy.fd, DWARF_C_READ);
+    if (!source->dwarf) {
+        user_cache_close(&source->copy);
+        source->dwarf = dwarf_begin(fd, DWARF_C_READ);
+    }
+    return source->dwarf;
+}
+
+static void close_source(struct debug_source *source)
+{
+    dwarf_end(source->dwarf);
+    user_cache_close(&source->copy);
+}
+
+static void keep_source(const struct debug_source *source)
+{
+    if (source->dwarf && source->has_key && source->copy.fd < 0)
+        debug_copy_save(&source->key, source->fd, source->dwarf);
+}
+
 static void open_shared(struct lines *lines, struct module *module)
 {
     const char *name;
     const void *id;
-    ssize_t size = dwelf_dwarf_gnu_debugaltlink(lines->dwarf, &name, &id);
+    ssize_t size = dwelf_dwarf_gnu_debugaltlink(lines->own.dwarf, &name, &id);
+    lines->shared = (struct debug_source){.fd = -1, .copy = {.fd = -1}};
     if (size <= 0)
         return;
-    int fd = module_shared_debug_file(module, name, id, (size_t)size);
-    lines->shared = fd >= 0 ? dwarf_begin(fd, DWARF_C_READ) : NULL;
-    dwarf_setalt(lines->dwarf, lines->shared ? lines->shared : NO_SHARED_FILE);
+    lines->is_split = true;
+    (void)open_source(&lines->shared, module_shared_debug_file(module, name, id, (size_t)size), id,
+                      (size_t)size);
+    dwarf_setalt(lines->own.dwarf, lines->shared.dwarf ? lines->shared.dwarf : NO_SHARED_FILE);
 }
 
 struct lines *lines_open(struct module *module)
@@ -57,8 +99,7 @@ struct lines *lines_open(struct module *module)
     struct lines *lines = calloc(1, sizeof(*lines));
     if (!lines)
         return NULL;
-    lines->dwarf = dwarf_begin(fd, DWARF_C_READ);
-    if (!lines->dwarf) {
+    if (!open_source(&lines->own, fd, module->build_id, module->build_id_size)) {
         free(lines);
         return NULL;
     }
@@ -79,15 +120,25 @@ void lines_close(struct lines *lines)
         free(unit);
     }
     ranges_deinit(&lines->unit_ranges);
-    dwarf_end(lines->dwarf);
-    if (lines->shared)
-        dwarf_end(lines->shared);
+    close_source(&lines->own);
+    close_source(&lines->shared);
     free(lines);
 }
 
 Dwarf *lines_dwarf(struct lines *lines)
 {
-    return lines->dwarf;
+    return lines->own.dwarf;
+}
+
+bool lines_are_complete(const struct lines *lines)
+{
+    return !lines->is_split || lines->shared.dwarf;
+}
+
+void lines_keep(const struct lines *lines)
+{
+    keep_source(&lines->own);
+    keep_source(&lines->shared);
 }
 
 /* Adds all address ranges of a DIE under its offset. */
@@ -107,7 +158,7 @@ static void index_units(struct lines *lines)
     Dwarf_CU *cu = NULL;
     Dwarf_Die die;
     lines->units_indexed = true;
-    while (dwarf_get_units(lines->dwarf, cu, &cu, NULL, NULL, &die, NULL) == 0) {
+    while (dwarf_get_units(lines->own.dwarf, cu, &cu, NULL, NULL, &die, NULL) == 0) {
         if (!add_ranges(&lines->unit_ranges, &die))
             break;
     }
@@ -117,12 +168,12 @@ static void index_units(struct lines *lines)
 static bool find_unit(struct lines *lines, Dwarf_Addr address, Dwarf_Die *ret)
 {
     const struct range *range;
-    if (dwarf_addrdie(lines->dwarf, address, ret))
+    if (dwarf_addrdie(lines->own.dwarf, address, ret))
         return true;
     if (!lines->units_indexed)
         index_units(lines);
     range = ranges_find(&lines->unit_ranges, address);
-    return range && dwarf_offdie(lines->dwarf, range->value, ret);
+    return range && dwarf_offdie(lines->own.dwarf, range->value, ret);
 }
 
 /* Functions may stand within these; those within functions are nested ones. */
@@ -267,7 +318,7 @@ static const struct range *find_function(struct lines *lines, Dwarf_Die *unit_di
 {
     const struct unit *unit = get_unit(lines, unit_die);
     const struct range *range = unit ? ranges_find(&unit->functions, address) : NULL;
-    return range && dwarf_offdie(lines->dwarf, range->value, ret) ? range : NULL;
+    return range && dwarf_offdie(lines->own.dwarf, range->value, ret) ? range : NULL;
 }
 
 size_t lines_find(struct lines *lines, uint64_t address, bool inlines,

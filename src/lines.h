@@ -19,6 +19,15 @@ struct lines;
 struct lines *lines_open(struct module *module);
 void lines_close(struct lines *lines);
 
+/* False where dwz(1) moved a part elsewhere, and that was not found. */
+bool lines_are_complete(const struct lines *lines);
+
+/*
+ * Keeps for later runs what had to be decompressed (src/debug_copy.h), since that takes as long as
+ * all that is done with it.
+ */
+void lines_keep(const struct lines *lines);
+
 /* The debug information itself, owned by `lines`; its addresses are those in the file. */
 Dwarf *lines_dwarf(struct lines *lines);
 

@@ -14,6 +14,8 @@ ATTACH=$BUILD/manhole-attach
 TARGETS=$BUILD/targets
 # Some systems set it for everybody; no test but those about it may ask a server.
 unset DEBUGINFOD_URLS
+# Nor leave anything in the user's directories, or find what another run left there.
+export MANHOLE_CACHE=off
 
 # wait_until SECONDS COMMAND...: runs COMMAND until it succeeds; fails when the deadline passes.
 wait_until() {

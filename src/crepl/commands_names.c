@@ -144,7 +144,7 @@ static void add_entries(struct listing *listing)
         (void)name_index_add_locals(index);
     const struct name_entry *entries = name_index_all(index, &count);
     for (size_t i = 0; i < count && !listing->no_memory; i++) {
-        struct match match = {.name = entries[i].name,
+        struct match match = {.name = name_index_name(index, &entries[i]),
                               .module = listing->module,
                               .order = listing->order,
                               .index = index,

@@ -85,7 +85,7 @@ static bool fits_scope(const struct completing *completing, const struct name_in
         return false;
     CLEANUP_FREE char *spelled = name_spell(index, entry, &die, true);
     size_t wanted = strlen(completing->scope);
-    size_t length = spelled ? strlen(spelled) - strlen(entry->name) : 0;
+    size_t length = spelled ? strlen(spelled) - strlen(name_index_name(index, entry)) : 0;
     return length >= wanted && strncmp(spelled + length - wanted, completing->scope, wanted) == 0 &&
            (length == wanted || spelled[length - wanted - 1] == ':');
 }
@@ -99,9 +99,10 @@ static void offer_entries(struct completing *completing, struct name_index *inde
     for (size_t i = 0; i < count; i++) {
         if (i % CLOCK_EVERY == 0 && deadline_passed(completing->deadline))
             return;
-        if (begins(completing, entries[i].name) && fits_kind(completing, &entries[i]) &&
-            is_identifier(entries[i].name) && fits_scope(completing, index, &entries[i]))
-            offer(completing, entries[i].name);
+        const char *name = name_index_name(index, &entries[i]);
+        if (begins(completing, name) && fits_kind(completing, &entries[i]) && is_identifier(name) &&
+            fits_scope(completing, index, &entries[i]))
+            offer(completing, name);
     }
 }
 

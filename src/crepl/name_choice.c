@@ -50,7 +50,7 @@ static bool fits_scopes(const struct choice *choice, const struct name_entry *en
         return true;
     entry = name_specified(choice->index, entry, die);
     while (left && (entry = name_index_parent(choice->index, entry))) {
-        if (strcmp(entry->name, choice->query->scopes[left - 1]) == 0)
+        if (strcmp(name_index_name(choice->index, entry), choice->query->scopes[left - 1]) == 0)
             left--;
     }
     return !left;
@@ -64,7 +64,9 @@ static bool is_constructor(const struct choice *choice, const struct name_entry 
         return false;
     const struct name_entry *scope =
         name_index_parent(choice->index, name_specified(choice->index, entry, die));
-    return scope && scope->kind == NAME_STRUCT && strcmp(scope->name, entry->name) == 0;
+    return scope && scope->kind == NAME_STRUCT &&
+           strcmp(name_index_name(choice->index, scope), name_index_name(choice->index, entry)) ==
+               0;
 }
 
 static bool fits_kind(const struct choice *choice, const struct name_entry *entry)

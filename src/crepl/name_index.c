@@ -1,5 +1,7 @@
-#include "src/crepl/name_index.h"
+#include "src/crepl/name_index_private.h"
 
+#include "injector/deadline.h"
+#include "src/lines.h"
 #include "src/types.h"
 
 #include <dwarf.h>
@@ -8,20 +10,8 @@
 
 /* Scopes within one another beyond which DWARF must be broken. */
 #define DEPTH_MAX 64
-#define NO_ENTRY UINT32_MAX
 /* Of one module: more than the largest browser has. */
 #define ENTRIES_MAX 50000000u
-
-struct name_index {
-    Dwarf *dwarf;
-    struct name_entry *entries;
-    uint32_t count, capacity;
-    uint32_t *heads; /* of the chains of equal hashes; NO_ENTRY: empty */
-    uint32_t mask;
-    uint32_t walked;       /* entries of the first walk */
-    uint32_t shared_start; /* the first of those in the file that dwz(1) made */
-    bool has_locals, full;
-};
 
 /* One walk over a file. */
 struct walk {
@@ -86,7 +76,7 @@ static uint32_t add(struct walk *walk, Dwarf_Die *die, enum name_kind kind, uint
     if (!name || !*name)
         return NAME_NO_PARENT;
     struct name_entry entry = {
-        .name = name,
+        .name = (uintptr_t)name - walk->index->names,
         .offset = dwarf_dieoffset(die),
         .hash = hash_of(name), /* now that the name is in the processor's cache */
         .next = NO_ENTRY,
@@ -283,13 +273,21 @@ static void walk_file(struct walk *walk, Dwarf *dwarf)
     }
 }
 
+static Dwarf *dwarf_of(const struct name_index *index)
+{
+    struct lines *lines = symbols_lines(index->symbols, index->module);
+    return lines ? lines_dwarf(lines) : NULL;
+}
+
 static void walk_all(struct name_index *index, bool locals)
 {
     struct walk walk = {.index = index, .locals = locals};
-    walk_file(&walk, index->dwarf);
+    Dwarf *dwarf = dwarf_of(index);
+    if (dwarf)
+        walk_file(&walk, dwarf);
     if (!locals)
         index->shared_start = index->count;
-    Dwarf *shared = dwarf_getalt(index->dwarf);
+    Dwarf *shared = dwarf ? dwarf_getalt(dwarf) : NULL;
     if (shared) {
         walk.shared = true;
         walk_file(&walk, shared);
@@ -322,14 +320,29 @@ static bool make_table(struct name_index *index)
     return true;
 }
 
-struct name_index *name_index_create(Dwarf *dwarf)
+/* True where there was anything to walk over. */
+static bool make(struct name_index *index)
+{
+    uint64_t start = monotonic_us();
+    if (!dwarf_of(index))
+        return false;
+    walk_all(index, false);
+    if (!make_table(index))
+        return false;
+    if (monotonic_us() - start >= user_cache_after_us())
+        name_kept_save(index);
+    return true;
+}
+
+struct name_index *name_index_create(struct symbols *symbols, struct module *module)
 {
     struct name_index *index = calloc(1, sizeof(*index));
     if (!index)
         return NULL;
-    index->dwarf = dwarf;
-    walk_all(index, false);
-    if (make_table(index))
+    index->symbols = symbols;
+    index->module = module;
+    index->file.fd = -1;
+    if (name_kept_load(index) || make(index))
         return index;
     name_index_destroy(index);
     return NULL;
@@ -339,22 +352,35 @@ void name_index_destroy(struct name_index *index)
 {
     if (!index)
         return;
-    free(index->heads);
-    free(index->entries);
+    if (!index->is_kept) {
+        free(index->heads);
+        free(index->entries);
+    }
+    user_cache_close(&index->file);
     free(index);
 }
 
 bool name_index_add_locals(struct name_index *index)
 {
     uint32_t count = index->count;
+    uint64_t start = monotonic_us();
     if (index->has_locals)
         return true;
     index->has_locals = true;
-    walk_all(index, true);
-    if (make_table(index))
+    if (index->kept_locals) {
+        index->count = index->kept_count;
         return true;
-    index->count = count;
-    return false;
+    }
+    if (!name_kept_detach(index))
+        return false;
+    walk_all(index, true);
+    if (!make_table(index)) {
+        index->count = count;
+        return false;
+    }
+    if (monotonic_us() - start >= user_cache_after_us())
+        name_kept_save(index);
+    return true;
 }
 
 const struct name_entry *name_index_find(const struct name_index *index, const char *name,
@@ -362,11 +388,18 @@ const struct name_entry *name_index_find(const struct name_index *index, const c
 {
     uint32_t hash = after ? after->hash : hash_of(name);
     uint32_t at = after ? after->next : index->heads ? index->heads[hash & index->mask] : NO_ENTRY;
-    for (; at != NO_ENTRY; at = index->entries[at].next) {
-        if (index->entries[at].hash == hash && strcmp(index->entries[at].name, name) == 0)
-            return &index->entries[at];
+    /* Those inside of functions are last in each chain: unasked for, they are not there. */
+    for (; at < index->count; at = index->entries[at].next) {
+        const struct name_entry *entry = &index->entries[at];
+        if (entry->hash == hash && strcmp(name_index_name(index, entry), name) == 0)
+            return entry;
     }
     return NULL;
+}
+
+const char *name_index_name(const struct name_index *index, const struct name_entry *entry)
+{
+    return (const char *)(index->names + (uintptr_t)entry->name);
 }
 
 const struct name_entry *name_index_all(const struct name_index *index, size_t *count)
@@ -383,6 +416,8 @@ const struct name_entry *name_index_parent(const struct name_index *index,
 
 bool name_index_die(const struct name_index *index, const struct name_entry *entry, Dwarf_Die *ret)
 {
-    Dwarf *dwarf = entry->shared ? dwarf_getalt(index->dwarf) : index->dwarf;
+    Dwarf *dwarf = dwarf_of(index);
+    if (dwarf && entry->shared)
+        dwarf = dwarf_getalt(dwarf);
     return dwarf && dwarf_offdie(dwarf, entry->offset, ret);
 }

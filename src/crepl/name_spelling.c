@@ -51,7 +51,7 @@ const struct name_entry *name_specified(const struct name_index *index,
     }
     if (other.addr == die->addr)
         return entry;
-    while ((found = name_index_find(index, entry->name, found))) {
+    while ((found = name_index_find(index, name_index_name(index, entry), found))) {
         if (found->offset == dwarf_dieoffset(&other))
             return found;
     }
@@ -66,7 +66,7 @@ static void print_scopes(FILE *text, const struct name_index *index, const struc
     if (!scope || depth > SCOPES_MAX)
         return;
     print_scopes(text, index, scope, depth + 1);
-    fprintf(text, "%s::", scope->name);
+    fprintf(text, "%s::", name_index_name(index, scope));
 }
 
 static void print_file(FILE *text, Dwarf_Die *die)
@@ -93,7 +93,7 @@ char *name_spell(const struct name_index *index, const struct name_entry *entry,
     if (with_file && (!scope || scope->kind == NAME_FUNCTION))
         print_file(text, die);
     print_scopes(text, index, written, 0);
-    fputs(entry->name, text);
+    fputs(name_index_name(index, entry), text);
     if (fclose(text) == 0)
         return spelled;
     free(spelled);

@@ -127,7 +127,7 @@ static bool is_affordable(const struct names *names, struct module *module)
     if (names->hurry && deadline_passed(names->hurry))
         return false;
     module_open(module);
-    return !names->hurry || debug_size(module) <= QUICK_BYTES;
+    return !names->hurry || debug_size(module) <= QUICK_BYTES || name_kept_exists(module);
 }
 
 void names_hurry(struct names *names, deadline_t until)
@@ -140,9 +140,7 @@ static struct name_index *get_index(struct names *names, size_t at)
     struct searched *searched = &names->order[at];
     if (!searched->indexed && is_affordable(names, searched->module)) {
         searched->indexed = true;
-        struct lines *lines = symbols_lines(names->symbols, searched->module);
-        if (lines)
-            searched->index = name_index_create(lines_dwarf(lines));
+        searched->index = name_index_create(names->symbols, searched->module);
     }
     return searched->index;
 }

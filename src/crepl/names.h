@@ -96,8 +96,8 @@ bool names_suggest(struct names *names, const char *name, char *buffer, size_t s
 bool names_module(struct names *names, size_t at, struct module **module, struct name_index **ret);
 
 /*
- * Until `until` passes, debug information is indexed only where that takes a moment; after that,
- * none is. What was indexed before stays. 0: as before, whatever it takes.
+ * Until `until` passes, debug information is indexed only where that takes a moment, or was kept;
+ * after that, none is. What was indexed before stays. 0: as before, whatever it takes.
  */
 void names_hurry(struct names *names, deadline_t until);
 

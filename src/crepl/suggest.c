@@ -77,12 +77,13 @@ bool names_suggest(struct names *names, const char *name, char *buffer, size_t s
     if (count > NAMES_MAX)
         return false;
     for (size_t i = 0; i < count; i++) {
-        size_t other = strlen(all[i].name);
+        const char *like = name_index_name(index, &all[i]);
+        size_t other = strlen(like);
         if (other > LENGTH_MAX || other + allowed < length || length + allowed < other)
             continue;
-        unsigned far = distance(name, length, all[i].name, other);
+        unsigned far = distance(name, length, like, other);
         if (far && far <= allowed && far < length)
-            consider(best, all[i].name, far);
+            consider(best, like, far);
     }
     buffer[0] = '\0';
     for (size_t i = 0; i < SUGGESTED_MAX && best[i].name && used < size; i++)
