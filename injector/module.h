@@ -112,6 +112,12 @@ bool module_symbol(struct module *module, uint64_t address, struct symbol *ret);
  */
 uint64_t module_symbol_address(struct module *module, const char *name, struct symbol *ret);
 
+/*
+ * The same of a symbol that the module exports to others, from .dynsym of its own file alone: by
+ * its hash, in microseconds, where all others would have to be sorted first. `size` may be NULL.
+ */
+uint64_t module_export(struct module *module, const char *name, uint64_t *size);
+
 /* Calls `visit` for each symbol name until it returns false. */
 void module_each_symbol(struct module *module, bool (*visit)(const struct symbol *, void *),
                         void *context);

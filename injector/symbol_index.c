@@ -1,5 +1,6 @@
 #include "injector/symbol_index.h"
 
+#include "injector/dynamic.h"
 #include "injector/module_private.h"
 
 #include <stdlib.h>
@@ -75,103 +76,12 @@ static bool table_from_section(const struct elf_image *elf, uint32_t type, struc
     return ret->symbols && ret->strings && strings->sh_type == SHT_STRTAB;
 }
 
-/* What the dynamic segment says (gABI "Dynamic Section"); addresses as ELF vaddr. */
-struct dynamic {
-    uint64_t symbols, strings, strings_size, hash, gnu_hash;
-};
-
-/* glibc adds the bias to these entries in memory, musl and files do not. */
-static uint64_t unbiased(const struct module *module, uint64_t value)
-{
-    return module->from_memory && value >= module->start && value < module->end
-               ? value - module->bias
-               : value;
-}
-
-static void read_dynamic(const struct module *module, const struct elf_image *elf,
-                         struct dynamic *ret)
-{
-    *ret = (struct dynamic){0};
-    const Elf64_Phdr *segment = elf_image_find_segment(elf, PT_DYNAMIC);
-    if (!segment)
-        return;
-    for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= segment->p_filesz; at += sizeof(Elf64_Dyn)) {
-        Elf64_Dyn entry;
-        const uint8_t *from = elf_image_at_vaddr(elf, segment->p_vaddr + at, sizeof(entry));
-        if (!from)
-            return;
-        memcpy(&entry, from, sizeof(entry));
-        uint64_t value = unbiased(module, entry.d_un.d_ptr);
-        switch (entry.d_tag) {
-        case DT_NULL:
-            return;
-        case DT_SYMTAB:
-            ret->symbols = value;
-            break;
-        case DT_STRTAB:
-            ret->strings = value;
-            break;
-        case DT_STRSZ:
-            ret->strings_size = entry.d_un.d_val;
-            break;
-        case DT_HASH:
-            ret->hash = value;
-            break;
-        case DT_GNU_HASH:
-            ret->gnu_hash = value;
-            break;
-        default:
-            break;
-        }
-    }
-}
-
-static bool read_word(const struct elf_image *elf, uint64_t vaddr, uint32_t *ret)
-{
-    const uint8_t *from = elf_image_at_vaddr(elf, vaddr, sizeof(*ret));
-    if (from)
-        memcpy(ret, from, sizeof(*ret));
-    return from;
-}
-
-/*
- * The dynamic segment does not say how many symbols there are; the hash tables do: DT_HASH in its
- * second word (gABI), DT_GNU_HASH at the end of the chain of its last bucket (glibc dl-lookup.c).
- */
-static size_t dynamic_symbol_count(const struct elf_image *elf, const struct dynamic *dynamic)
-{
-    uint32_t count = 0, buckets, first, bloom, last = 0, hash;
-    if (dynamic->hash && read_word(elf, dynamic->hash + 4, &count))
-        return count;
-    if (!dynamic->gnu_hash || !read_word(elf, dynamic->gnu_hash, &buckets) ||
-        !read_word(elf, dynamic->gnu_hash + 4, &first) ||
-        !read_word(elf, dynamic->gnu_hash + 8, &bloom))
-        return 0;
-    uint64_t at = dynamic->gnu_hash + 16 + (uint64_t)bloom * 8;
-    uint64_t chains = at + (uint64_t)buckets * 4;
-    for (uint32_t i = 0; i < buckets; i++) {
-        uint32_t bucket;
-        if (!read_word(elf, at + (uint64_t)i * 4, &bucket))
-            return 0;
-        if (bucket > last)
-            last = bucket;
-    }
-    if (last < first)
-        return first;
-    do {
-        if (!read_word(elf, chains + (uint64_t)(last - first) * 4, &hash))
-            return 0;
-        last++;
-    } while (!(hash & 1));
-    return last;
-}
-
 static bool table_from_dynamic(const struct module *module, const struct elf_image *elf,
                                struct table *ret)
 {
     struct dynamic dynamic;
-    read_dynamic(module, elf, &dynamic);
-    size_t count = dynamic.symbols && dynamic.strings ? dynamic_symbol_count(elf, &dynamic) : 0;
+    dynamic_read(module, elf, &dynamic);
+    size_t count = dynamic_symbol_count(elf, &dynamic);
     *ret = (struct table){.elf = elf, .count = count, .strings_size = dynamic.strings_size};
     if (!count)
         return false;
