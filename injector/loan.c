@@ -34,14 +34,11 @@ static uint64_t loan_mask(bool is_musl)
 
 /* --- Thread ids. --- */
 
-/* The id that a thread has in the target's own pid namespace: the innermost of NSpid. */
+/* Its own id where nothing else is known: there are no namespaces then. */
 static pid_t namespace_tid_of(const struct process *process, pid_t tid)
 {
-    char ids[256];
-    if (!process_status_field(process, tid, "NSpid", ids, sizeof(ids)))
-        return tid; /* Linux before 4.1, or it has just ended */
-    const char *last = strrchr(ids, '\t');
-    return (pid_t)atoi(last ? last + 1 : ids);
+    pid_t known = process_namespace_tid(process, tid);
+    return known ? known : tid;
 }
 
 pid_t loan_find_thread(const struct process *process, pid_t namespace_tid)

@@ -291,6 +291,22 @@ bool process_status_field(const struct process *process, pid_t tid, const char *
            process_text_field(text, field, value, size);
 }
 
+/* More than one id (proc(5), NSpid). */
+bool process_is_nested(const struct process *process)
+{
+    char ids[256];
+    return process_status_field(process, 0, "NSpid", ids, sizeof(ids)) && strchr(ids, '\t');
+}
+
+pid_t process_namespace_tid(const struct process *process, pid_t tid)
+{
+    char ids[256];
+    if (!process_status_field(process, tid, "NSpid", ids, sizeof(ids)))
+        return 0; /* Linux before 4.1, or it has just ended */
+    const char *last = strrchr(ids, '\t');
+    return (pid_t)atoi(last ? last + 1 : ids);
+}
+
 /* The pid the target has in its own, innermost pid namespace; without NSpid (Linux < 4.1) ours. */
 static pid_t find_namespace_pid(const struct process *process)
 {

@@ -119,7 +119,14 @@ bool process_clock(const struct process *process, clockid_t clock, struct timesp
 bool process_status_field(const struct process *process, pid_t tid, const char *field, char *value,
                           size_t size);
 
-/* The same from the text of any file of such lines ("field: value"). */
+/* True when the target's own memory has other ids for its threads than we have: it lives in a pid
+   namespace inside of ours (pid_namespaces(7)). */
+bool process_is_nested(const struct process *process);
+
+/* The id of a thread in the target's own, innermost pid namespace; 0: not known. */
+pid_t process_namespace_tid(const struct process *process, pid_t tid);
+
+/* As process_status_field, from the text of any file of such lines ("field: value"). */
 bool process_text_field(const char *text, const char *field, char *value, size_t size);
 
 /*

@@ -53,20 +53,14 @@ void wait_add_detail(struct wait *wait, const char *format, ...)
 /* --- Who. --- */
 
 /* The ids that the target's own memory has for its threads, where those are not ours
-   (pid_namespaces(7)): the last of the ids in the line NSpid. */
+   (pid_namespaces(7)). */
 static void read_inner_ids(struct search *search)
 {
     const struct report *report = search->report;
     search->inner_read = true;
     search->inner = calloc(report->thread_count + 1, sizeof(*search->inner));
-    for (size_t i = 0; i < report->thread_count && search->inner; i++) {
-        char ids[256];
-        if (!process_status_field(report->process, report->threads[i].thread->tid, "NSpid", ids,
-                                  sizeof(ids)))
-            continue;
-        const char *last = strrchr(ids, '\t');
-        search->inner[i] = (pid_t)atoi(last ? last + 1 : ids);
-    }
+    for (size_t i = 0; i < report->thread_count && search->inner; i++)
+        search->inner[i] = process_namespace_tid(report->process, report->threads[i].thread->tid);
 }
 
 static pid_t inner_id(const struct search *search, size_t index)
@@ -313,13 +307,6 @@ static void search_all(struct search *search)
         prove(search, i);
 }
 
-/* The target's thread ids are others than ours: it has more than one (proc(5), NSpid). */
-static bool is_nested(const struct process *process)
-{
-    char ids[256];
-    return process_status_field(process, 0, "NSpid", ids, sizeof(ids)) && strchr(ids, '\t');
-}
-
 struct error *waits_create(const struct report *report, struct waits **ret)
 {
     struct waits *waits = calloc(1, sizeof(*waits));
@@ -331,8 +318,10 @@ struct error *waits_create(const struct report *report, struct waits **ret)
         return error_no_memory();
     }
     waits->count = report->thread_count;
-    struct search search = {
-        .report = report, .waits = waits, .watched = watched, .nested = is_nested(report->process)};
+    struct search search = {.report = report,
+                            .waits = waits,
+                            .watched = watched,
+                            .nested = process_is_nested(report->process)};
     search_all(&search);
     struct error *error = waits_find_deadlocks(&search);
     for (size_t i = 0; !error && i < waits->count; i++)
