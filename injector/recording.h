@@ -27,6 +27,7 @@ enum question_kind {
     QUESTION_CODE_NAME = 9,   /* what covers the code at address NUMBER: code_name.h */
     QUESTION_FILE_STATE = 10, /* what became of the file mapped from NUMBER on: module.h */
     QUESTION_ASLEEP = 11, /* whether thread NUMBER sleeps as it did: one byte; `size`: who asks */
+    QUESTION_PYTHON = 12, /* where the interpreter of Python is: python_find.c */
 };
 
 struct question {

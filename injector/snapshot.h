@@ -117,6 +117,10 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
 bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thread);
 bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread);
 
+/* True of a THREAD_BLOCKED that has slept on until now, in the call that the snapshot shows: what
+   was read since the snapshot of memory that only this thread changes is as it was then. */
+bool snapshot_slept_through(const struct snapshot *snapshot, const struct thread_snapshot *thread);
+
 /* A thread's name may change while it sleeps: those that slept_on have theirs of now afterwards. */
 void snapshot_refresh_names(struct snapshot *snapshot);
 

@@ -29,8 +29,8 @@ static bool begin_watch(struct snapshot *snapshot, const struct thread_snapshot 
     return false;
 }
 
-/* Both questions have their answers in a recording: `size` tells them apart. */
-enum { ASKED_TO_WATCH = 0, ASKED_AGAIN = 1 };
+/* These questions have their answers in a recording: `size` tells them apart. */
+enum { ASKED_TO_WATCH = 0, ASKED_AGAIN = 1, ASKED_FROM_THE_SNAPSHOT_ON = 2 };
 
 static bool recall_sleep(const struct snapshot *snapshot, const struct question *question)
 {
@@ -56,14 +56,25 @@ bool snapshot_watch(struct snapshot *snapshot, const struct thread_snapshot *thr
     return keep_sleep(snapshot, &question, begin_watch(snapshot, thread));
 }
 
-bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread)
+static bool ask_again(const struct snapshot *snapshot, const struct thread_snapshot *thread,
+                      uint64_t asker)
 {
-    const struct question question = {QUESTION_ASLEEP, (uint64_t)thread->tid, ASKED_AGAIN, NULL};
+    const struct question question = {QUESTION_ASLEEP, (uint64_t)thread->tid, asker, NULL};
     if (snapshot->process->saved)
         return recall_sleep(snapshot, &question);
     return keep_sleep(
         snapshot, &question,
         look_proves_sleep(snapshot->process, &snapshot->pages->looks[thread - snapshot->threads]));
+}
+
+bool snapshot_still_asleep(const struct snapshot *snapshot, const struct thread_snapshot *thread)
+{
+    return ask_again(snapshot, thread, ASKED_AGAIN);
+}
+
+bool snapshot_slept_through(const struct snapshot *snapshot, const struct thread_snapshot *thread)
+{
+    return thread->how == THREAD_BLOCKED && ask_again(snapshot, thread, ASKED_FROM_THE_SNAPSHOT_ON);
 }
 
 /* --- From one look to the next. --- */

@@ -8,6 +8,7 @@
 #include "injector/error.h"
 #include "injector/goroutines.h"
 #include "injector/process.h"
+#include "injector/python.h"
 #include "injector/snapshot.h"
 #include "injector/unwind.h"
 #include "src/layout.h"
@@ -20,9 +21,21 @@
 #include <stdio.h>
 
 struct report_frame {
-    struct frame frame;             /* of an inlined frame: the physical frame it is part of */
-    struct location location;       /* names, file, line; src/symbols.h */
-    struct frame_variables *values; /* with --locals; NULL: none, or no debug information */
+    struct frame frame;                /* of an inlined frame: the physical frame it is part of */
+    struct location location;          /* names, file, line; src/symbols.h */
+    struct frame_variables *values;    /* with --locals; NULL: none, or no debug information */
+    const struct python_frame *python; /* a frame of Python code, named in `location`; `frame` is
+                                          the native one that runs it, where that is known */
+    bool folded; /* part of how the interpreter runs Python frames: src/python_frames.h */
+};
+
+/* What is known of a thread's Python code. */
+struct report_python {
+    struct python_stack *stacks; /* one for each interpreter that it runs code of */
+    size_t stack_count;
+    struct report_frame *apart; /* those whose place among the native frames is not known */
+    size_t apart_count;
+    const char *problem; /* static: why they may not be true, or not be all; NULL: they are */
 };
 
 struct report_thread {
@@ -36,6 +49,8 @@ struct report_thread {
     bool saved;   /* the frames are those found where it was saved: a file of them is not here */
     bool lasting; /* they hold, names included, while the thread sleeps on in the same layout */
     bool kept;    /* they are those of the look before this one: it has slept on since */
+    struct report_python *python; /* NULL: no Python code, or none that could be read */
+    size_t folded_count;          /* how many of the frames are `folded` */
 };
 
 struct report_goroutine {
@@ -51,6 +66,7 @@ struct report {
     struct symbols *symbols; /* the layout's */
     struct report_thread *threads;
     size_t thread_count;
+    const struct python *python;               /* the layout's; NULL: no Python program */
     struct goroutines *goroutines;             /* NULL: no Go program */
     struct report_goroutine *goroutine_stacks; /* goroutines->count */
     struct waits *waits;                       /* why each of them waits; NULL: not asked */

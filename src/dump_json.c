@@ -62,6 +62,11 @@ static void put_values(json_object *object, const struct frame_variables *values
     put(object, "locals_cut", json_object_new_boolean(values->cut));
 }
 
+static json_object *function_offset(const struct report_frame *frame)
+{
+    return frame->location.function && !frame->python ? address(frame->location.offset) : NULL;
+}
+
 static json_object *frame_object(const struct report_frame *frame)
 {
     const struct location *location = &frame->location;
@@ -74,7 +79,7 @@ static json_object *frame_object(const struct report_frame *frame)
     /* The address in the file, as addr2line and eu-addr2line take it. */
     put(object, "offset", module ? address(frame->frame.pc - module->bias) : NULL);
     put(object, "function", text(location->function));
-    put(object, "function_offset", location->function ? address(location->offset) : NULL);
+    put(object, "function_offset", function_offset(frame));
     put(object, "file", text(location->file));
     put(object, "line", location->line > 0 ? json_object_new_int(location->line) : NULL);
     put(object, "column", location->column > 0 ? json_object_new_int(location->column) : NULL);
@@ -82,6 +87,8 @@ static json_object *frame_object(const struct report_frame *frame)
     put(object, "inlined", json_object_new_boolean(location->inlined));
     put(object, "how", json_object_new_string(frame_how_name(frame->frame.how)));
     put(object, "signal_frame", json_object_new_boolean(frame->frame.signal_frame));
+    if (frame->python)
+        put(object, "language", json_object_new_string("python"));
     put_values(object, frame->values);
     return object;
 }
@@ -174,6 +181,30 @@ static json_object *blockers_array(const struct waits *waits)
     return array;
 }
 
+/* Of a Python frame whose native one is not known: no more. */
+static json_object *python_frame_object(const struct report_frame *frame)
+{
+    const struct location *location = &frame->location;
+    json_object *object = json_object_new_object();
+    put(object, "function", text(location->function));
+    put(object, "file", text(location->file));
+    put(object, "line", location->line > 0 ? json_object_new_int(location->line) : NULL);
+    put(object, "language", json_object_new_string("python"));
+    return object;
+}
+
+/* Of a thread that runs Python code: what its frames do not say of it. */
+static void put_python(json_object *object, const struct report_python *python)
+{
+    if (!python)
+        return;
+    json_object *apart = json_object_new_array_ext((int)python->apart_count + 1);
+    for (size_t i = 0; i < python->apart_count; i++)
+        json_object_array_add(apart, python_frame_object(&python->apart[i]));
+    put(object, "python_frames_apart", apart);
+    put(object, "python_problem", text(python->problem));
+}
+
 static json_object *thread_object(const struct report *report, const struct report_thread *thread)
 {
     const struct thread_snapshot *seen = thread->thread;
@@ -191,6 +222,7 @@ static json_object *thread_object(const struct report *report, const struct repo
     for (size_t i = 0; i < thread->frame_count; i++)
         json_object_array_add(frames, frame_object(&thread->frames[i]));
     put(object, "frames", frames);
+    put_python(object, thread->python);
     put(object, "complete", json_object_new_boolean(thread->end == UNWIND_COMPLETE));
     put(object, "stack_ends", text(thread->reason));
     put(object, "live_reads", json_object_new_boolean(thread->live));
@@ -242,6 +274,18 @@ static bool print_goroutines(const struct report *report, FILE *out)
     return ok;
 }
 
+static json_object *python_object(const struct python *python)
+{
+    char version[PYTHON_VERSION_TEXT];
+    if (!python)
+        return NULL;
+    json_object *object = json_object_new_object();
+    python_version_text(python, version);
+    put(object, "version", text(version));
+    put(object, "problem", python->problem[0] ? text(python->problem) : NULL);
+    return object;
+}
+
 /* The members of the document that are about the whole process, but for the threads. */
 static json_object *process_object(const struct report *report)
 {
@@ -254,6 +298,7 @@ static json_object *process_object(const struct report *report)
     put(object, "pause_us", json_object_new_int64((int64_t)snapshot->pause_us));
     put(object, "threads_paused", json_object_new_int64((int64_t)snapshot->threads_paused));
     put(object, "pause_cut", json_object_new_boolean(snapshot->pause_cut));
+    put(object, "python", python_object(report->python));
     put(object, "deadlocks", deadlocks_array(report));
     put(object, "blockers", blockers_array(report->waits));
     if (report->samples)

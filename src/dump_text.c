@@ -3,6 +3,7 @@
 #include "src/dump_goroutines.h"
 #include "src/dump_text_private.h"
 #include "src/dump_waits.h"
+#include "src/python_frames.h"
 #include "src/syscalls.h"
 
 #include <inttypes.h>
@@ -95,8 +96,10 @@ static int compare_frames(const struct report_thread *a, const struct report_thr
             order = compare_words(x->how, y->how);
         if (!order)
             order = variables_compare(a->frames[i].values, b->frames[i].values);
+        if (!order)
+            order = python_frames_compare(&a->frames[i], &b->frames[i]);
     }
-    return order;
+    return order ? order : python_compare(a->python, b->python);
 }
 
 static long call_of(const struct thread_snapshot *thread)
@@ -411,7 +414,7 @@ static void print_function(const struct printer *printer, const struct report_fr
     fprintf(out, "0x%016" PRIx64, frame->frame.pc);
 }
 
-static void print_source(const struct printer *printer, const struct location *location)
+void text_source(const struct printer *printer, const struct location *location)
 {
     if (!location->file)
         return;
@@ -446,9 +449,13 @@ void text_frame(const struct printer *printer, size_t number, const struct repor
 {
     FILE *out = printer->out;
     const struct palette *colour = printer->colour;
+    if (frame->python) {
+        text_python_frame(printer, number, frame);
+        return;
+    }
     fprintf(out, "  %s#%-2zu%s ", colour->faint, number, colour->end);
     print_function(printer, frame);
-    print_source(printer, &frame->location);
+    text_source(printer, &frame->location);
     print_module(printer, frame);
     if (frame->location.inlined)
         fprintf(out, " %s[inlined]%s", colour->faint, colour->end);
@@ -482,6 +489,20 @@ static void print_waits(const struct printer *printer, const struct group *group
     fprintf(printer->out, "%s\n", printer->colour->end);
 }
 
+static void print_frames(const struct printer *printer, const struct report_thread *thread)
+{
+    size_t number = 0;
+    for (size_t i = 0; i < thread->frame_count; i++) {
+        if (thread->frames[i].folded)
+            continue;
+        text_frame(printer, number++, &thread->frames[i]);
+        text_values(printer, thread->frames[i].values);
+    }
+    if (thread->reason)
+        text_remark(printer, thread->reason);
+    text_python_apart(printer, thread);
+}
+
 static void print_group(const struct printer *printer, const struct group *group)
 {
     const struct report_thread *thread = group->first->thread;
@@ -492,12 +513,8 @@ static void print_group(const struct printer *printer, const struct group *group
     print_waits(printer, group);
 
     bool one_stack = text_samples_print(printer, thread);
-    for (size_t i = 0; one_stack && i < thread->frame_count; i++) {
-        text_frame(printer, i, &thread->frames[i]);
-        text_values(printer, thread->frames[i].values);
-    }
-    if (thread->reason && one_stack)
-        text_remark(printer, thread->reason);
+    if (one_stack)
+        print_frames(printer, thread);
     if (thread->live)
         text_remark(printer, "some of this was read after the thread went on: outer frames may be "
                              "newer than inner ones");
@@ -567,6 +584,7 @@ void dump_text(const struct report *report, const struct dump_options *options, 
     CLEANUP_FREE struct group *groups = calloc(report->thread_count + 1, sizeof(*groups));
 
     print_process(&printer);
+    text_python_problem(&printer);
     waits_print_summary(report, out, printer.colour->warning, printer.colour->end);
     if (sorted && groups)
         print_threads(&printer, !options->all_threads_listed, sorted, groups);

@@ -1,6 +1,6 @@
 /* What the files that make up the text form share: dump_text.c (a look), dump_text_samples.c (what
-   many looks add), dump_text_values.c (what --locals adds), dump_goroutines.c. Nobody else includes
-   this. */
+   many looks add), dump_text_values.c (what --locals adds), dump_text_python.c, dump_goroutines.c.
+   Nobody else includes this. */
 #ifndef SRC_DUMP_TEXT_PRIVATE_H
 #define SRC_DUMP_TEXT_PRIVATE_H
 
@@ -33,8 +33,22 @@ static inline void print_foreign(const struct printer *printer, const char *text
 void text_head(const struct printer *printer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* One line for a frame, `number` from the innermost one on. */
+/* One line for a frame, `number` from the innermost one on; a Python frame too. */
 void text_frame(const struct printer *printer, size_t number, const struct report_frame *frame);
+
+/* " at file:line" of a frame, where that is known. */
+void text_source(const struct printer *printer, const struct location *location);
+
+/* One line for a frame of Python code. */
+void text_python_frame(const struct printer *printer, size_t number,
+                       const struct report_frame *frame);
+
+/* What is to be said of a thread's Python frames, below them: those that have no place among the
+   others, and why they may not be true. */
+void text_python_apart(const struct printer *printer, const struct report_thread *thread);
+
+/* Why a Python program has no Python frames. */
+void text_python_problem(const struct printer *printer);
 
 /* One line for each variable of a frame; NULL: none. */
 void text_values(const struct printer *printer, const struct frame_variables *values);

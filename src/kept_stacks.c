@@ -66,5 +66,6 @@ void kept_stacks_move(struct report *report, struct report *before)
         thread->kept = true;
         from->frames = NULL;
         from->frame_count = 0;
+        from->python = NULL;
     }
 }

@@ -11,6 +11,8 @@ static struct error *fill(struct layout *layout, struct snapshot *snapshot,
         error = unwinder_create(snapshot, layout->modules, &layout->unwinder);
     if (!error)
         error = symbols_create(layout->modules, names, &layout->symbols);
+    if (!error)
+        error = python_find(layout->modules, &layout->python);
     return error;
 }
 
@@ -49,6 +51,7 @@ void layout_release(struct layout *layout)
 {
     if (!layout || layout->shares-- > 0)
         return;
+    python_destroy(layout->python);
     if (layout->symbols)
         symbols_destroy(layout->symbols);
     if (layout->unwinder)

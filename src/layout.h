@@ -9,6 +9,7 @@
 
 #include "injector/error.h"
 #include "injector/module.h"
+#include "injector/python.h"
 #include "injector/snapshot.h"
 #include "injector/unwind.h"
 #include "src/symbols.h"
@@ -18,7 +19,8 @@ struct layout {
     struct modules *modules;
     struct unwinder *unwinder; /* over the snapshot of the latest look */
     struct symbols *symbols;
-    unsigned shares; /* further owners; private to layout.c */
+    struct python *python; /* NULL: no Python program */
+    unsigned shares;       /* further owners; private to layout.c */
 };
 
 /*

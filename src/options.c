@@ -38,6 +38,7 @@ enum option_code {
     CODE_RAW_NAMES,
     CODE_ALL_THREADS_LISTED,
     CODE_LOCALS,
+    CODE_INTERPRETER_FRAMES,
     CODE_FREEZE,
     CODE_MAX_PAUSE,
     CODE_MAX_FRAMES,
@@ -78,6 +79,7 @@ static const struct option long_options[] = {
     {"raw-names", no_argument, NULL, CODE_RAW_NAMES},
     {"all-threads-listed", no_argument, NULL, CODE_ALL_THREADS_LISTED},
     {"locals", no_argument, NULL, CODE_LOCALS},
+    {"interpreter-frames", no_argument, NULL, CODE_INTERPRETER_FRAMES},
     {"freeze", no_argument, NULL, CODE_FREEZE},
     {"max-pause", required_argument, NULL, CODE_MAX_PAUSE},
     {"max-frames", required_argument, NULL, CODE_MAX_FRAMES},
@@ -233,6 +235,9 @@ static struct error *take_dump_option(int code, const char *value, struct dump_o
         return NULL;
     case CODE_LOCALS:
         dump->locals = true;
+        return NULL;
+    case CODE_INTERPRETER_FRAMES:
+        dump->interpreter_frames = true;
         return NULL;
     case CODE_FREEZE:
         dump->freeze = true;

@@ -35,7 +35,8 @@ struct dump_options {
     bool no_source;
     bool raw_names;
     bool all_threads_listed;
-    bool locals; /* arguments and local variables with their values */
+    bool interpreter_frames; /* native frames that only run Python frames are not left out */
+    bool locals;             /* arguments and local variables with their values */
     bool freeze;
     uint64_t max_pause_us; /* default 50,000 */
     size_t max_frames;     /* default 256; 0: no limit */

@@ -39,6 +39,7 @@ void options_print_help(void)
         "  --all-threads-listed   show identical stacks one by one, do not group them\n"
         "  --no-inlines           leave out inlined functions\n"
         "  --no-source            leave out files and lines\n"
+        "  --interpreter-frames   all of the frames that run Python frames\n"
         "  --raw-names            do not demangle C++ and Rust names\n"
         "  --max-frames N         frames per thread (256; 0: no limit)\n"
         "  --freeze               stop all threads at one instant\n"

@@ -4,6 +4,7 @@
 #include "src/fetch.h"
 #include "src/kept_stacks.h"
 #include "src/locals.h"
+#include "src/python_frames.h"
 #include "src/waits.h"
 
 #include <stdlib.h>
@@ -118,6 +119,7 @@ static void clear_frames(struct report_thread *thread)
     free(thread->frames);
     thread->frames = NULL;
     thread->frame_count = 0;
+    python_frames_clear(thread);
 }
 
 struct error *report_name_thread(struct report *report, size_t index, const struct stack *stack)
@@ -212,6 +214,8 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
     if (!error && options->locals && shows_values(options))
         error = locals_collect(report, unwinder, options, how);
     if (!error)
+        error = python_frames_add(report, options);
+    if (!error)
         error = resolve_goroutines(report, options);
     modules_check_files(report->modules);
     return error;
@@ -229,6 +233,7 @@ static struct error *get_layout(struct report *report, const struct dump_options
         return error;
     report->modules = report->layout->modules;
     report->symbols = report->layout->symbols;
+    report->python = report->layout->python;
     return NULL;
 }
 

@@ -223,8 +223,10 @@ static uint64_t hash_addresses(const struct report_thread *thread)
 {
     uint64_t hash = thread->frame_count;
     for (size_t i = 0; i < thread->frame_count; i++) {
+        const struct python_frame *python = thread->frames[i].python;
         hash = (hash ^ thread->frames[i].frame.pc) * UINT64_C(0x9e3779b97f4a7c15);
         hash ^= hash >> 29;
+        hash = (hash ^ (python ? python->instruction : 0)) * UINT64_C(0x9e3779b97f4a7c15);
     }
     return hash;
 }
@@ -288,13 +290,16 @@ static struct error *extend_sequence(struct sample_thread *thread, size_t stack)
 static struct error *count_stack(struct samples *samples, struct sample_thread *thread,
                                  const struct report_thread *from)
 {
-    size_t depth = from->frame_count;
-    CLEANUP_FREE const struct sample_frame **frames = calloc(depth + 1, sizeof(*frames));
+    size_t depth = 0;
+    CLEANUP_FREE const struct sample_frame **frames =
+        calloc(from->frame_count + 1, sizeof(*frames));
     if (!frames)
         return error_no_memory();
-    for (size_t i = 0; i < depth; i++) {
-        frames[i] = get_frame(samples, &from->frames[i]);
-        if (!frames[i])
+    for (size_t i = 0; i < from->frame_count; i++) {
+        if (from->frames[i].folded)
+            continue;
+        frames[depth] = get_frame(samples, &from->frames[i]);
+        if (!frames[depth++])
             return error_no_memory();
     }
     const char *text = flaw_of(from);

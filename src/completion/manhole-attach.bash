@@ -25,7 +25,7 @@ _manhole_attach() {
     local scripts='--eval --file --format --lang --read-only --max-pause'
     local wake='-s --signal -t -USR1 -USR2'
     local dump='--format -o --save --load --locals --all-threads-listed --no-inlines --no-source --raw-names
-        --max-frames --count --interval --freeze --max-pause'
+        --interpreter-frames --max-frames --count --interval --freeze --max-pause'
     local install='--quiet --verbose-destination --replace --socket-path --activate-on --oneshot-on --no-thread
         --no-patch-fork --reinstall-delay --daemon-connection --no-redirect-stderr --connection-handler --local
         --sigmask --start-timeout --timeout'

@@ -1,0 +1,297 @@
+#include "injector/python_code.h"
+
+#include <string.h>
+
+/* Objects of code are no larger, bytes. */
+#define CODE_MAX 512
+
+/* No table of lines is larger: a function of ten thousand lines has some 100 KB. */
+#define LINES_MAX (UINT64_C(16) << 20)
+
+static uint64_t word_in(const uint8_t *bytes, uint32_t offset)
+{
+    uint64_t word;
+    memcpy(&word, bytes + offset, sizeof(word));
+    return word;
+}
+
+static uint32_t half_in(const uint8_t *bytes, uint32_t offset)
+{
+    uint32_t half;
+    memcpy(&half, bytes + offset, sizeof(half));
+    return half;
+}
+
+/* --- Strings. --- */
+
+/* Bits of PyASCIIObject.state: Include/cpython/unicodeobject.h, the same from 3.3 to 3.14. */
+#define STATE_KIND(state) ((state) >> 2 & 7)
+#define STATE_COMPACT 0x20
+#define STATE_ASCII 0x40
+
+/* Appends a character as UTF-8. Returns its length; 0: no room. A lone surrogate, which stands for
+   a byte of a file name (PEP 383), becomes that byte; others U+FFFD. */
+static size_t put_character(char *to, size_t room, uint32_t c)
+{
+    if (c >= 0xdc80 && c <= 0xdcff) {
+        if (room)
+            to[0] = (char)(c - 0xdc00);
+        return room ? 1 : 0;
+    }
+    if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        c = 0xfffd;
+    size_t length = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const uint8_t first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    if (length > room)
+        return 0;
+    for (size_t i = length; i-- > 1; c >>= 6)
+        to[i] = (char)(0x80 | (c & 0x3f));
+    to[0] = (char)(first[length] | c);
+    return length;
+}
+
+static uint32_t character_at(const uint8_t *data, size_t index, unsigned kind)
+{
+    uint32_t c = 0;
+    memcpy(&c, data + index * kind, kind); /* little-endian, as the target */
+    return c;
+}
+
+/* The characters of a string as UTF-8, as many as there is room for. */
+static void encode(const uint8_t *data, size_t count, unsigned kind, char *ret, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t length = put_character(ret + used, size - 1 - used, character_at(data, i, kind));
+        if (!length)
+            break;
+        used += length;
+    }
+    ret[used] = '\0';
+}
+
+/* Characters of a string that are read at once. */
+#define STRING_MAX PYTHON_PATH_MAX
+
+static bool read_string(const struct python *python, const struct python_memory *memory,
+                        uint64_t address, char *ret, size_t size)
+{
+    const struct python_layout *layout = &python->layout;
+    uint8_t head[64], data[4 * STRING_MAX];
+    if (layout->unicode_compact > 128 || layout->unicode_state + 4 > sizeof(head) ||
+        layout->unicode_length + 8 > sizeof(head) || layout->object_type + 8 > sizeof(head) ||
+        layout->unicode_ascii > sizeof(head) ||
+        !python_read(memory, address, head, layout->unicode_ascii) ||
+        word_in(head, layout->object_type) != python->unicode_type)
+        return false;
+    uint32_t state = half_in(head, layout->unicode_state);
+    uint64_t length = word_in(head, layout->unicode_length);
+    unsigned kind = STATE_KIND(state);
+    if (!(state & STATE_COMPACT) || (kind != 1 && kind != 2 && kind != 4) ||
+        length > (UINT64_C(1) << 40))
+        return false;
+    size_t count = length < size ? (size_t)length : size;
+    uint64_t from =
+        address + (state & STATE_ASCII ? layout->unicode_ascii : layout->unicode_compact);
+    if (count > STRING_MAX || (count && !python_read(memory, from, data, count * kind)))
+        return false;
+    encode(data, count, kind, ret, size);
+    return true;
+}
+
+/* --- The object. --- */
+
+static bool fits(const struct python_layout *layout)
+{
+    return layout->code_size <= CODE_MAX && layout->code_size >= 8 &&
+           layout->code_file + 8 <= layout->code_size &&
+           layout->code_name + 8 <= layout->code_size &&
+           layout->code_qualname + 8 <= layout->code_size &&
+           layout->code_lines + 8 <= layout->code_size &&
+           layout->code_first_line + 4 <= layout->code_size &&
+           layout->code_bytes + 8 <= layout->code_size &&
+           layout->object_type + 8 <= layout->code_size;
+}
+
+bool python_code_read(const struct python *python, const struct python_memory *memory,
+                      uint64_t address, struct python_code *ret)
+{
+    const struct python_layout *layout = &python->layout;
+    uint8_t bytes[CODE_MAX];
+    if (!fits(layout) || !python_read(memory, address, bytes, layout->code_size) ||
+        word_in(bytes, layout->object_type) != python->code_type)
+        return false;
+    uint64_t name =
+        word_in(bytes, layout->code_qualname ? layout->code_qualname : layout->code_name);
+    ret->first_line = (int)half_in(bytes, layout->code_first_line);
+    ret->lines = word_in(bytes, layout->code_lines);
+    ret->bytes = layout->frames == PYTHON_FRAME_OBJECTS ? 0 : address + layout->code_bytes;
+    return read_string(python, memory, name, ret->function, sizeof(ret->function)) &&
+           read_string(python, memory, word_in(bytes, layout->code_file), ret->file,
+                       sizeof(ret->file));
+}
+
+/* --- Lines. --- */
+
+/* A table that is read from its beginning on, a part at a time. */
+struct table {
+    const struct python_memory *memory;
+    uint64_t next; /* of what is not in the buffer yet */
+    uint64_t left;
+    uint8_t buffer[256];
+    size_t at, filled;
+    bool failed;
+};
+
+static bool open_table(const struct python *python, const struct python_memory *memory,
+                       uint64_t address, struct table *ret)
+{
+    const struct python_layout *layout = &python->layout;
+    uint64_t type, size;
+    if (!python_read_word(memory, address + layout->object_type, &type) ||
+        type != python->bytes_type ||
+        !python_read_word(memory, address + layout->bytes_size, &size) || size > LINES_MAX)
+        return false;
+    *ret = (struct table){.memory = memory, .next = address + layout->bytes_data, .left = size};
+    return true;
+}
+
+static bool at_end(const struct table *table)
+{
+    return table->failed || (table->at == table->filled && !table->left);
+}
+
+/* 0 behind the end. */
+static uint8_t next_byte(struct table *table)
+{
+    if (table->at == table->filled) {
+        size_t part =
+            table->left < sizeof(table->buffer) ? (size_t)table->left : sizeof(table->buffer);
+        if (!part || !python_read(table->memory, table->next, table->buffer, part)) {
+            table->failed = true;
+            return 0;
+        }
+        table->next += part;
+        table->left -= part;
+        table->filled = part;
+        table->at = 0;
+    }
+    return table->buffer[table->at++];
+}
+
+/* Lines are no larger; beyond, the table is damaged, and nothing overflows on the way there. */
+static bool is_line(int64_t line)
+{
+    return line >= 0 && line <= INT32_MAX;
+}
+
+/* Pairs of how far to go: in the code, then in lines (Objects/lnotab_notes.txt of 3.9). */
+static int64_t line_by_lnotab(struct table *table, int64_t line, int64_t instruction)
+{
+    int64_t address = 0;
+    while (!at_end(table) && is_line(line)) {
+        address += next_byte(table);
+        if (address > instruction)
+            break;
+        line += (int8_t)next_byte(table);
+    }
+    return line;
+}
+
+/* Of 3.10, Objects/lnotab_notes.txt: -128 is code without a line. */
+#define NO_LINE (-128)
+
+static int64_t line_by_linetable(struct table *table, int64_t line, int64_t instruction)
+{
+    int64_t end = 0;
+    while (!at_end(table) && is_line(line)) {
+        end += next_byte(table);
+        int8_t delta = (int8_t)next_byte(table);
+        if (delta != NO_LINE)
+            line += delta;
+        if (end > instruction)
+            return delta == NO_LINE ? 0 : line;
+    }
+    return 0;
+}
+
+/* Six bits a byte, the lowest first, a seventh for "more" (Objects/locations.md). */
+static uint64_t next_varint(struct table *table)
+{
+    uint64_t value = 0;
+    uint8_t byte;
+    unsigned shift = 0;
+    do {
+        byte = next_byte(table);
+        if (shift < 60)
+            value |= (uint64_t)(byte & 0x3f) << shift;
+        shift += 6;
+    } while (byte & 0x40 && !table->failed);
+    return value;
+}
+
+static int64_t next_signed_varint(struct table *table)
+{
+    uint64_t value = next_varint(table);
+    return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
+}
+
+/* Codes of an entry: enum _PyCodeLocationInfoKind, Include/cpython/code.h. */
+enum { SHORT_LAST = 9, ONE_LINE_FIRST = 10, ONE_LINE_LAST = 12, NO_COLUMNS = 13, LONG = 14 };
+
+/* How many lines an entry goes on; skips its columns. */
+static int64_t next_line_delta(struct table *table, unsigned code)
+{
+    int64_t delta = 0;
+    if (code <= SHORT_LAST) {
+        next_byte(table);
+    } else if (code <= ONE_LINE_LAST) {
+        delta = code - ONE_LINE_FIRST;
+        next_byte(table);
+        next_byte(table);
+    } else if (code == NO_COLUMNS || code == LONG) {
+        delta = next_signed_varint(table);
+        for (unsigned i = 0; code == LONG && i < 3; i++)
+            next_varint(table);
+    }
+    return delta;
+}
+
+static int64_t line_by_locations(struct table *table, int64_t line, int64_t instruction)
+{
+    int64_t end = 0;
+    while (!at_end(table) && is_line(line)) {
+        uint8_t head = next_byte(table);
+        if (!(head & 0x80)) /* entries begin with this bit, nothing else has it */
+            return 0;
+        unsigned code = head >> 3 & 0xf;
+        line += next_line_delta(table, code);
+        end += ((head & 7) + 1) * 2; /* code units of two bytes */
+        if (end > instruction)
+            return code > LONG ? 0 : line;
+    }
+    return 0;
+}
+
+int python_code_line(const struct python *python, const struct python_memory *memory,
+                     const struct python_code *code, int64_t instruction)
+{
+    struct table table;
+    int64_t line = code->first_line;
+    if (!open_table(python, memory, code->lines, &table))
+        return 0;
+    if (instruction < 0) /* as PyCode_Addr2Line, Objects/codeobject.c */
+        return is_line(line) ? (int)line : 0;
+    switch (python->layout.lines) {
+    case PYTHON_LNOTAB:
+        line = line_by_lnotab(&table, line, instruction);
+        break;
+    case PYTHON_LINETABLE:
+        line = line_by_linetable(&table, line, instruction);
+        break;
+    case PYTHON_LOCATIONS:
+        line = line_by_locations(&table, line, instruction);
+        break;
+    }
+    return !table.failed && is_line(line) ? (int)line : 0;
+}

@@ -1,0 +1,83 @@
+/*
+ * Where CPython's structures have their members: a table for each version, or what the interpreter
+ * says of itself. Offsets in bytes; 0 where a version has no such member, unless it is the first
+ * of its structure. tests/python_layouts compares the tables with the headers of each version.
+ */
+#ifndef INJECTOR_PYTHON_LAYOUT_H
+#define INJECTOR_PYTHON_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a thread's Python frames hang together. */
+enum python_frame_kind {
+    PYTHON_FRAME_OBJECTS, /* to 3.10: PyFrameObject, a native frame for each */
+    PYTHON_CFRAMES,       /* 3.11: _PyInterpreterFrame, is_entry in those that C code called; one
+                             _PyCFrame       in each native frame */
+    PYTHON_SHIMS, /* from 3.12 on: a frame without code, in the native one, ends what that runs */
+};
+
+/* How a code object tells which line an instruction is of. */
+enum python_line_kind {
+    PYTHON_LNOTAB,    /* to 3.9: Objects/lnotab_notes.txt, co_lnotab */
+    PYTHON_LINETABLE, /* 3.10: the same file, co_linetable */
+    PYTHON_LOCATIONS, /* from 3.11 on: Objects/locations.md, co_linetable */
+};
+
+struct python_layout {
+    enum python_frame_kind frames;
+    enum python_line_kind lines;
+
+    /* _PyRuntimeState: Include/internal/pycore_runtime.h */
+    uint32_t runtime_interpreters;                   /* interpreters.head */
+    uint32_t runtime_gil_holder, runtime_gil_locked; /* ceval.gil; 3.12: of each interpreter */
+
+    /* PyInterpreterState: Include/internal/pycore_interp.h (3.8: pycore_pystate.h) */
+    uint32_t interpreter_next, interpreter_id, interpreter_threads, interpreter_gil;
+
+    /* struct _gil_runtime_state: Include/internal/pycore_gil.h */
+    uint32_t gil_holder, gil_locked;
+
+    /* PyThreadState: Include/cpython/pystate.h */
+    uint32_t thread_previous, thread_next, thread_interpreter, thread_id, thread_native_id;
+    uint32_t thread_frame;  /* the innermost frame */
+    uint32_t thread_cframe; /* 3.10 to 3.12, _PyCFrame: instead of the above in 3.11 and 3.12 */
+    uint32_t cframe_frame, cframe_previous;
+
+    /* _PyInterpreterFrame: Include/internal/pycore_frame.h; before 3.11 PyFrameObject:
+       Include/cpython/frameobject.h (3.8: Include/frameobject.h) */
+    uint32_t frame_size, frame_previous, frame_code;
+    uint32_t frame_instruction;           /* prev_instr, instr_ptr; before 3.11 f_lasti, an int */
+    uint32_t frame_owner, frame_is_entry; /* a byte each */
+    uint32_t frame_line, frame_trace;     /* before 3.11: f_lineno, f_trace */
+
+    /* PyCodeObject: Include/cpython/code.h (3.8: Include/code.h) */
+    uint32_t code_size, code_file, code_name, code_qualname, code_first_line, code_lines;
+    uint32_t code_bytes; /* co_code_adaptive; before 3.11 co_code, a pointer to bytes */
+
+    /* PyObject, PyVarObject, PyTypeObject, PyBytesObject, PyASCIIObject, PyCompactUnicodeObject */
+    uint32_t object_type, bytes_size, bytes_data;
+    uint32_t unicode_length, unicode_state, unicode_ascii,
+        unicode_compact; /* the last two: sizes */
+};
+
+/* Values of _PyInterpreterFrame.owner: enum _frameowner, pycore_frame.h. From this one on it is no
+   frame of Python code (FRAME_OWNED_BY_CSTACK; 3.14: FRAME_OWNED_BY_INTERPRETER). */
+#define PYTHON_OWNED_BY_C 3
+
+/* The table of version 3.`minor`; NULL: there is none. */
+const struct python_layout *python_layout_of(unsigned minor);
+
+/*
+ * From the beginning of _PyRuntime of 3.13 and later: _Py_DebugOffsets, Include/internal/
+ * pycore_runtime.h (3.14: pycore_debug_offsets.h). `version` is PY_VERSION_HEX, as it stands there.
+ * False: the bytes are no such table. `*problem` (static) is set when they are one that we cannot
+ * use.
+ */
+#define PYTHON_DEBUG_OFFSETS_MAX 1024
+bool python_layout_from_debug_offsets(const uint8_t bytes[PYTHON_DEBUG_OFFSETS_MAX],
+                                      struct python_layout *ret, uint32_t *version,
+                                      const char **problem);
+
+#endif

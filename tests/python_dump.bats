@@ -1,0 +1,85 @@
+# Python frames in dumps, read from outside. The judge is the interpreter itself: its faulthandler prints all stacks
+# without running Python code.
+
+setup() {
+    load helpers
+    JUDGES=$TOP/tests/judges
+    SHAPES=$TOP/tests/targets/python_shapes.py
+}
+
+teardown() {
+    end_all
+}
+
+# start_python PYTHON PROGRAM [ARGUMENTS...]: as start; its output is in $output_file.
+start_python() {
+    start_quietly "$@"
+    wait_until 30 grep -qs '^ready' "$output_file"
+}
+
+# shows_the_same: dump and interpreter agree on every frame of python_shapes.py. Leaves the dump in $dump, the figures in
+# $agreement.
+shows_the_same() {
+    dump=$BATS_TEST_TMPDIR/dump.json
+    "$ATTACH" --dump --max-pause 10000 --format json -o "$dump" "$pid"
+    kill -USR1 "$pid"
+    wait_until 20 grep -qs 'most recent call first' "$output_file"
+    agreement=$("$JUDGES/compare_python_frames" "$dump" "$output_file")
+}
+
+# agree PYTHON: they do, once all threads have come to where they stay.
+agree() {
+    start_python "$1" "$SHAPES"
+    wait_until 30 shows_the_same
+    echo "# $1: $agreement" >&3
+    # All of them have their place among the native ones.
+    run -0 jq '[.threads[] | .python_frames_apart // [] | length] | add' "$dump"
+    assert_output 0
+    run -0 jq -c '[.threads[].python_problem] | unique' "$dump"
+    assert_output '[null]'
+}
+
+# line_of TEXT: the number of the first line of python_shapes.py with it.
+line_of() {
+    grep -nF "$1" "$SHAPES" | head -n 1 | cut -d: -f1
+}
+
+@test "Debian's python3: every Python frame that the interpreter itself shows, with its line" {
+    agree /usr/bin/python3
+    run -0 jq -r .python.version "$dump"
+    assert_output "$(/usr/bin/python3 -c 'import platform; print(platform.python_version())')"
+}
+
+@test "the debug build of python3: every Python frame that the interpreter itself shows, with its line" {
+    agree /usr/bin/python3.11d
+}
+
+@test "Python frames stand among the native ones, and those that only run them are left out unless asked for" {
+    start_python /usr/bin/python3 "$SHAPES"
+    wait_until 30 shows_the_same
+    run -0 "$ATTACH" --dump --max-pause 10000 "$pid"
+    assert_line --regexp "^  #[0-9]+ +nap at .*/python_shapes.py:$(line_of 'time.sleep(10000)') \[python\]$"
+    assert_line --regexp '^  #[0-9]+ +inner at <string>:4 \[python\]$'
+    assert_line --regexp '^  #[0-9]+ +𐐿𐐨𐑅 at ☃𝒳.py:2 \[python\]$'
+    refute_output --partial _PyEval_EvalFrameDefault
+    assert_line --regexp '^  \.\.\. [0-9]+ frames of the interpreter left out: --interpreter-frames shows them$'
+    # C code that Python called, and that called Python, is where it belongs.
+    places=$(sed -nE 's/^  #[0-9]+ +(called_by_c\S*|qsort).*/\1/p' <<<"$output")
+    assert_equal "$places" "$(printf '%s\n' 'called_by_c.<locals>.<lambda>' qsort called_by_c)"
+    run -0 "$ATTACH" --dump --max-pause 10000 --interpreter-frames "$pid"
+    assert_line --regexp '^  #[0-9]+ +_PyEval_EvalFrameDefault'
+    refute_output --partial 'left out'
+}
+
+@test "what is saved of a Python program shows the same frames, and not its heap" {
+    start_python /usr/bin/python3 "$SHAPES"
+    wait_until 30 shows_the_same
+    "$ATTACH" --dump --save "$BATS_TEST_TMPDIR/saved" -o "$BATS_TEST_TMPDIR/then" --max-pause 10000 "$pid"
+    end_all
+    "$ATTACH" --dump --load "$BATS_TEST_TMPDIR/saved" -o "$BATS_TEST_TMPDIR/later"
+    run -0 diff "$BATS_TEST_TMPDIR/then" "$BATS_TEST_TMPDIR/later"
+    run -0 grep -c '\[python\]' "$BATS_TEST_TMPDIR/later"
+    assert [ "$output" -gt 100 ]
+    # The documentation string of the program is in its memory, and of no frame's concern.
+    run -1 grep -a 'What is awkward' "$BATS_TEST_TMPDIR/saved"
+}
