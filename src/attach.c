@@ -115,6 +115,10 @@ static void choose_language(struct evaluator *evaluator, const struct options *o
         (options->language == LANGUAGE_BY_TARGET && options->read_only))
         return;
     struct error *error = evaluator_speak_python(evaluator, &answer);
+    if (error && options->language == LANGUAGE_BY_TARGET) {
+        error_destroy(error); /* whatever answers there knows no Python */
+        return;
+    }
     if (error) {
         *ret = message_error(error);
         return;

@@ -10,7 +10,7 @@
 /*
  * Whether the process has a Python console; nothing of Python's is touched for that. In the answer:
  * MANHOLE_DONE; MANHOLE_UNKNOWN, there is no interpreter; MANHOLE_FAILED, there is one, and the
- * text says why there is no console.
+ * text says why there is no console. Errors: those of client_wait, within two seconds.
  */
 struct error *python_probe(struct session *session, struct session_answer *ret) MUST_CHECK;
 

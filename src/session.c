@@ -53,6 +53,17 @@ static void take_fault(const struct client_frame *frame, struct session_fault *r
     memcpy(ret->stack, frame->data + sizeof(fault), ret->count * sizeof(ret->stack[0]));
 }
 
+void session_take_result(const struct client_frame *frame, struct session_answer *ret)
+{
+    struct manhole_result result;
+    if (frame->size < sizeof(result))
+        return;
+    memcpy(&result, frame->data, sizeof(result));
+    ret->outcome = result.outcome;
+    ret->signal = result.signal;
+    copy_text(frame->data + sizeof(result), frame->size - sizeof(result), ret);
+}
+
 /* Without memory it is as if nothing had come. */
 static void take_part(struct session_parts *parts, const struct client_frame *frame)
 {
@@ -97,16 +108,11 @@ static bool take_frame(struct session *session, const struct running *running,
         answer->ended = true;
         copy_text(frame->data, frame->size, answer);
         return true;
-    case MANHOLE_RESULT: {
-        struct manhole_result result;
-        if (frame->id != running->id || frame->size < sizeof(result))
+    case MANHOLE_RESULT:
+        if (frame->id != running->id || frame->size < sizeof(struct manhole_result))
             return false;
-        memcpy(&result, frame->data, sizeof(result));
-        answer->outcome = result.outcome;
-        answer->signal = result.signal;
-        copy_text(frame->data + sizeof(result), frame->size - sizeof(result), answer);
+        session_take_result(frame, answer);
         return true;
-    }
     default: /* of a later protocol */
         return false;
     }

@@ -66,6 +66,9 @@ struct error *session_request(struct session *session, enum manhole_frame_type t
                               const void *request, size_t size, void *data, size_t *data_size,
                               struct session_answer *ret) MUST_CHECK;
 
+/* What a MANHOLE_RESULT says; what is too short for one says nothing. */
+void session_take_result(const struct client_frame *frame, struct session_answer *ret);
+
 /* Says goodbye and waits shortly for the server to take it; failure to do so does not matter. */
 void session_leave(struct session *session);
 

@@ -202,7 +202,7 @@ main->ob_type->tp_name
 list_length((PyListObject *)&PyLong_Type) == PyLong_Type.ob_base.ob_size
 main->ob_type->tp_repr
 SCRIPT
-    run timeout 120 "$ATTACH" --file "$BATS_TEST_TMPDIR/script" "$pid"
+    run timeout 120 "$ATTACH" --lang c --file "$BATS_TEST_TMPDIR/script" "$pid"
     assert_success
     assert_line '$1 = 1'
     assert_line "\$2 = $pid"

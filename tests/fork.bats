@@ -141,7 +141,7 @@ time.sleep(1000)' "$place/go"
     wait_until 20 grep -qs child "$output_file"
     children+=("$(sed -n 's/^child //p' "$output_file")")
     wait_until 20 test -S "/tmp/manhole-${children[0]}"
-    run -0 "$ATTACH" --eval 'call getpid' "${children[0]}"
+    run -0 "$ATTACH" --eval '.call getpid' "${children[0]}"
     assert_output --partial "= ${children[0]} "
 }
 
