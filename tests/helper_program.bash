@@ -1,5 +1,8 @@
 # The program of python-manhole's tests (tests/targets/helper.c), and plain clients of it.
-# After `load helpers`: `load helper_program`; in teardown `end_helper`.
+# After `load helpers`: `load helper_program`; in teardown `end_helper`. Another program: `HELPER=(COMMAND...)`, and
+# `LEAVE=...` is how a session with it is ended.
+HELPER=("$TARGETS/helper")
+LEAVE=exit
 
 # start_helper FORM [NAME=VALUE...]: starts it with a manhole of these options, preloaded or injected, and waits until
 # that is ready. Sets $pid, $out (what the program prints, its answers among it), $errors and $log (what the manhole logs).
@@ -11,9 +14,9 @@ start_helper() {
     [[ " $*" == *' verbose_destination='* ]] || set -- "verbose_destination=$log" "$@"
     options=$(IFS=,; echo "$*")
     case $form in
-    preloaded) start_obedient env LD_PRELOAD="$BUILD/libmanhole.so" MANHOLE="$options" "$TARGETS/helper" ;;
-    uninstalled) start_obedient env LD_PRELOAD="$BUILD/libmanhole.so" "$TARGETS/helper" ;;
-    *) start_obedient "$TARGETS/helper" ;;
+    preloaded) start_obedient env LD_PRELOAD="$BUILD/libmanhole.so" MANHOLE="$options" "${HELPER[@]}" ;;
+    uninstalled) start_obedient env LD_PRELOAD="$BUILD/libmanhole.so" "${HELPER[@]}" ;;
+    *) start_obedient "${HELPER[@]}" ;;
     esac
     socket=/tmp/manhole-$pid
     sockets+=("$socket")
@@ -56,9 +59,9 @@ end_helper() {
     sockets=()
 }
 
-# say LINE...: a plain text session at $socket, up to `exit`; sets $output.
+# say LINE...: a plain text session at $socket, up to its end; sets $output.
 say() {
-    run timeout 60 socat -t 50 - "UNIX-CONNECT:$socket" < <(printf '%s\n' "$@" exit)
+    run timeout 60 socat -t 50 - "UNIX-CONNECT:$socket" < <(printf '%s\n' "$@" "$LEAVE")
 }
 
 # A session that stays: `open_session` begins one as $client, whose output is $session; what is written to 8 it says.
