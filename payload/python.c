@@ -1,6 +1,7 @@
 #include "payload/python.h"
 
 #include "payload/handler.h"
+#include "payload/log.h"
 #include "payload/memory.h"
 #include "payload/python_api.h"
 #include "payload/python_thread.h"
@@ -247,6 +248,8 @@ static void take_statement(struct request *request, const char *line, size_t siz
         return;
     }
     bool by_program = request->job->form == OUTPUT_BLOCKS;
+    if (by_program)
+        log_line("Running: '%.*s'.", (int)size, line);
     evaluate(request, by_program ? PYTHON_SCRIPT : PYTHON_EVALUATE, state.pending, state.size,
              false);
     if (request->result.outcome == MANHOLE_INCOMPLETE)
