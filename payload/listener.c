@@ -55,6 +55,7 @@ static struct {
     _Atomic uint32_t answer;     /* enum stop_answer */
     _Atomic uint64_t stop_until; /* ms */
     pid_t stuck;                 /* the thread that would not end */
+    const char *stuck_why;
 } state;
 
 /* What is waited for, and what came of it. */
@@ -311,11 +312,14 @@ static void drop_orders(void)
     }
 }
 
-static pid_t stuck_thread(void)
+static void find_stuck(void)
 {
-    if (!stacks_at_rest())
-        return stacks_stuck_thread();
-    return session_active() ? worker_tid() : python_thread_tid();
+    state.stuck = stacks_at_rest() ? worker_tid() : stacks_stuck_thread();
+    state.stuck_why = "does not end what the console made it run";
+    if (!stacks_at_rest() || session_active())
+        return;
+    state.stuck = python_thread_tid();
+    state.stuck_why = python_thread_state();
 }
 
 /* True when the thread is to end. */
@@ -336,7 +340,7 @@ static bool stop_step(void)
         return true;
     }
     if (sys_now_ms() >= state.stop_until) {
-        state.stuck = stuck_thread();
+        find_stuck();
         orders_open();
         answer_stop(STOP_REFUSED);
     }
@@ -521,8 +525,7 @@ enum stop_answer listener_stop(unsigned patience_ms, char *message, size_t size)
     while ((answer = atomic_load(&state.answer)) == STOP_PENDING && sys_now_ms() < end)
         lock_wait(&state.answer, STOP_PENDING, 100);
     if (answer == STOP_REFUSED)
-        text_format(message, size, "thread %d does not end what the console made it run",
-                    state.stuck);
+        text_format(message, size, "thread %d %s", state.stuck, state.stuck_why);
     else if (answer == STOP_PENDING)
         text_format(message, size, "the listener (thread %d) does not answer", listener_tid());
     return (enum stop_answer)answer;

@@ -113,6 +113,7 @@ enum manhole_outcome {
     MANHOLE_INTERRUPTED = 3, /* by INTERRUPT */
     MANHOLE_UNKNOWN = 4,     /* no such command */
     MANHOLE_INCOMPLETE = 5,  /* of a PYTHON: more lines must follow */
+    MANHOLE_NO_GIL = 6,      /* of a PYTHON: Python's lock was not to be had in time */
 };
 
 struct manhole_result {

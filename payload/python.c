@@ -67,6 +67,8 @@ static bool serve(struct request *request, enum python_task task, const char *te
     python_thread_explain(status, GIL_MS, why, sizeof(why));
     if (status == PYTHON_LEFT_BEHIND)
         request->result.outcome = MANHOLE_INTERRUPTED;
+    if (status == PYTHON_NO_GIL)
+        request->result.outcome = MANHOLE_NO_GIL;
     request_fail(request, "%s", why);
     return false;
 }

@@ -23,14 +23,22 @@ class State:
     value = None
     holds_values = False
     flags = 0
-    streams = None
+    streams = {}
     last = None
+    borrowed = frozenset()
 
 
 state = State()
 
 
 # --- What the client is told. ---
+
+def printable(text):
+    """Text of the program that is to act on no terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
 
 def to_bytes(text):
     return text.encode("utf-8", "backslashreplace")
@@ -94,10 +102,13 @@ def make_streams(ident, get_ident, say, to_bytes):
         closed, line_buffering, write_through = False, False, True
 
         def __init__(self, name, readable):
-            self.name = "<manhole %s>" % name
+            self.name = name
             self.mode = "r" if readable else "w"
             self.is_readable = readable
             self.buffer = Raw()
+
+        def __repr__(self):
+            return "<%s of the manhole's client>" % self.name
 
         def write(self, text):
             if not isinstance(text, str):
@@ -140,9 +151,11 @@ def make_streams(ident, get_ident, say, to_bytes):
     def make(name, original):
         own = Own(name, name == "stdin")
         seen = Nothing() if original is None else original
-        is_open = [True]
+        is_open = []
 
         class Stream:
+            manhole_passes_to = original
+
             def __getattribute__(self, attribute):
                 if is_open and get_ident() == ident:
                     return getattr(own, attribute)
@@ -180,24 +193,38 @@ def make_hook(original, ident=ident, get_ident=get_ident):
             display(value)
         else:
             original(value)
-    is_open = [True]
+    displayhook.manhole_passes_to = original
+    is_open = []
     return displayhook, original, is_open
+
+
+def settle(name):
+    """What is sys.NAME. A thread of the program that had put something else in place of ours for a
+    while may have put ours back since: then it is what was there before that."""
+    current = getattr(sys, name, None)
+    while True:
+        attributes = type(current).__dict__ if name != "displayhook" else getattr(current, "__dict__", {})
+        if "manhole_passes_to" not in attributes:
+            return current
+        current = attributes["manhole_passes_to"]
+        setattr(sys, name, current)
 
 
 def begin():
     """Puts the session's streams in place. Called around each evaluation, as is end()."""
-    names = ["stdin", "stdout"] + (["stderr"] if given["stderr"] else [])
-    streams = {name: make_stream(name, getattr(sys, name, None)) for name in names}
-    streams["displayhook"] = make_hook(sys.displayhook)
-    state.streams = streams
-    for name, (mine, _, _) in streams.items():
+    for name in ["stdin", "stdout", "displayhook"] + (["stderr"] if given["stderr"] else []):
+        original = settle(name)
+        if name not in state.streams or state.streams[name][1] is not original:
+            made = make_hook(original) if name == "displayhook" else make_stream(name, original)
+            state.streams[name] = made
+        mine, _, is_open = state.streams[name]
+        is_open.append(True)
         setattr(sys, name, mine)
 
 
 def end():
     """Puts back what was there, unless something else has been put there meanwhile."""
-    streams, state.streams = state.streams, None
-    for name, (mine, original, is_open) in (streams or {}).items():
+    for name, (mine, original, is_open) in state.streams.items():
         if getattr(sys, name, None) is mine:
             setattr(sys, name, original)
         is_open.clear()
@@ -289,7 +316,7 @@ def stacks():
             if line:
                 text.append("  " + line)
     text.append("#############################################\n\n")
-    return "\n".join(text) + "\n"
+    return printable("\n".join(text) + "\n")
 
 
 def greeting():
@@ -367,6 +394,10 @@ def statements(source):
         yield compiled(shell, "single")
 
 
+def cached_lines():
+    return getattr(modules.get("linecache"), "cache", {})
+
+
 def failure(error):
     """(its last line, all that an interpreter prints of it); frames of ours are not in it."""
     trace = error.__traceback__
@@ -382,11 +413,16 @@ def failure(error):
             pass
 
     before, sys.stderr = sys.stderr, Collector()
+    loaded, lines = set(modules), set(cached_lines())
     try:
         sys.__excepthook__(type(error), error, trace)
     finally:
         sys.stderr = before
-    text = "".join(parts)
+    # From 3.13 on it is made of Python, and imports what it needs.
+    state.borrowed |= set(modules) - loaded
+    for path in set(cached_lines()) - lines:
+        cached_lines().pop(path, None)
+    text = printable("".join(parts))
     lines = [line for line in text.split("\n") if line and line[0] != " "] or [type(error).__name__]
     return to_bytes(lines[-1]), to_bytes(text)
 
@@ -404,11 +440,14 @@ def remember(kind, error, trace):
 
 
 globals_of_ours = globals()
+OPTED_OUT = {"disable_remote_debug", "disable-remote-debug"}
 EVALUATE, SCRIPT, COMPLETE, STACKS, GREETING = range(5)
 
 
 def serve(task, text, holds_values):
     """Does a task of enum python_task: (outcome, and the texts of enum python_text)."""
+    if OPTED_OUT & set(getattr(sys, "_xoptions", ())):
+        return FAILED, b"the program was started with -X disable_remote_debug: no Python console", b"", b"", b""
     if task == EVALUATE or task == SCRIPT:
         return run(text, task == SCRIPT, holds_values)
     answer = complete(text) if task == COMPLETE else stacks() if task == STACKS else greeting()
@@ -492,6 +531,16 @@ def restore_last():
         setattr(sys, name, value)
 
 
+def give_modules_back():
+    """Takes away the modules that were imported for us, if nobody else has come to use one since."""
+    ours = {id(modules[name]): name for name in state.borrowed if name in modules}
+    users = [names] + [getattr(module, "__dict__", {}) for name, module in list(modules.items())
+                       if name not in state.borrowed]
+    if ours and not any(id(value) in ours for user in users for value in list(user.values())):
+        for name in ours.values():
+            del modules[name]
+
+
 def forget_thread():
     """threading.current_thread() makes an entry for a thread it does not know."""
     threading = modules.get("threading")
@@ -502,11 +551,15 @@ def forget_thread():
 
 def close():
     end()
+    for name in state.streams:
+        settle(name)
+    state.streams.clear()
     restore_last()
     forget_thread()
+    give_modules_back()
     names.pop("_", None)
     # Functions of the user's refer to `names`; where that is all that does, nobody will miss them.
     own = [value for value in names.values()
-           if getattr(value, "__globals__", None) is names and sys.getrefcount(value) == 4]
+           if getattr(value, "__globals__", None) is names and sys.getrefcount(value) <= 3]
     if sys.getrefcount(names) == 2 + len(own):
         names.clear()

@@ -286,6 +286,12 @@ pid_t python_thread_tid(void)
     return (pid_t)atomic_load(&state.thread.tid);
 }
 
+const char *python_thread_state(void)
+{
+    return atomic_load(&state.phase) == RUNNING ? "does not end what the console made it run"
+                                                : "waits for Python's lock (the GIL)";
+}
+
 bool python_thread_is_caller(void)
 {
     return state.thread.started &&

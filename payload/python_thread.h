@@ -42,6 +42,8 @@ void python_thread_leave(void);
 /* True when no thread of ours is in Python, or waits for it. Frees what an ended one has left. */
 bool python_thread_at_rest(void);
 pid_t python_thread_tid(void);
+/* What a thread of ours that is not at rest does, for people: "waits for ...". */
+const char *python_thread_state(void);
 
 /* True on the thread itself, also in a child that its own code forked. */
 bool python_thread_is_caller(void);

@@ -69,6 +69,7 @@ static const char *outcome_name(const struct session_answer *answer, const struc
         [MANHOLE_DONE] = "done",       [MANHOLE_FAILED] = "failed",
         [MANHOLE_FAULTED] = "faulted", [MANHOLE_INTERRUPTED] = "interrupted",
         [MANHOLE_UNKNOWN] = "unknown", [MANHOLE_INCOMPLETE] = "incomplete",
+        [MANHOLE_NO_GIL] = "failed",
     };
     if (failure)
         return failure->kind == ERROR_USAGE ? "failed" : "lost";

@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "src/python_gil.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,6 +10,17 @@
 
 /* The manhole looks into its process for functions, no more. */
 #define PROBE_US 2000000
+
+/* Who has the lock, which can be seen from here only. */
+static void tell_holder(const struct session *session, struct session_answer *answer)
+{
+    char holder[700] = "";
+    if (session->process)
+        python_gil_describe(session->process, holder, sizeof(holder));
+    size_t used = strlen(answer->text);
+    if (*holder)
+        snprintf(answer->text + used, sizeof(answer->text) - used, ": %s", holder);
+}
 
 static struct error *ask(struct session *session, enum manhole_python_mode mode, const char *text,
                          struct session_answer *ret)
@@ -23,6 +35,8 @@ static struct error *ask(struct session *session, enum manhole_python_mode mode,
     memcpy(request + sizeof(head), text, size - sizeof(head));
     struct error *error = session_request(session, MANHOLE_PYTHON, request, size, NULL, NULL, ret);
     terminal_end_line(session->out);
+    if (!error && ret->outcome == MANHOLE_NO_GIL && !ret->ended && !ret->left)
+        tell_holder(session, ret);
     return error;
 }
 

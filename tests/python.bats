@@ -113,3 +113,122 @@ END
     refute grep -q 'mh-\|manhole' "/proc/$pid"/task/*/comm
     refute grep -q libmanhole "/proc/$pid/maps"
 }
+
+# --- The lock. ---
+
+of_python() {
+    grep -qx mh-python "/proc/$pid"/task/*/comm
+}
+
+@test "while C code holds the GIL there is no Python console, and it is said who holds it; C is there" {
+    start_python python_gil
+    run -0 "$ATTACH" --eval value "$pid"
+    assert_output "'free'"
+    tell hold
+    wait_until 20 grep -q '^34 ' "/proc/$pid/syscall"
+    run -1 "$ATTACH" --eval value --eval '.call getpid' "$pid"
+    assert_line --regexp "value: Python's lock \(the GIL\) was not to be had within 2\.000 seconds: thread $pid \(python3\) holds it, and is in pause\("
+    assert_line --partial "= $pid "
+    text_client <<<quit
+    assert_line "no Python console: Python's lock (the GIL) was not to be had within 2.000 seconds"
+    assert_line --regexp "in process $pid \(python3\); 'help' lists the commands"
+    run -6 "$ATTACH" --uninstall "$pid"
+    assert_output --regexp "thread [0-9]+ waits for Python's lock \(the GIL\)"
+    kill -USR1 "$pid"
+    wait_until 20 grep -q "^released \['MainThread', 'ticker'\]" "$out"
+    # Whoever waited for nothing has given it back at once.
+    wait_until 20 not of_python
+    run -0 "$ATTACH" --eval value "$pid"
+    assert_output "'free'"
+    run -0 "$ATTACH" --uninstall "$pid"
+}
+
+not() {
+    ! "$@"
+}
+
+@test "an endless loop is interrupted when its client leaves, and what cannot be interrupted is left alone" {
+    start_python python_gil
+    run -0 "$ATTACH" --install "$pid"
+    "$ATTACH" --eval 'while True: pass' "$pid" >loop.out 2>&1 3>&- &
+    local client=$!
+    wait_until 20 of_python
+    wait_until 20 grep -q 'mh<' "/proc/$pid"/task/*/comm
+    kill -KILL "$client"
+    wait "$client" || true
+    wait_until 20 not of_python
+    # In a system call that the interpreter begins again: until that ends, C is there, and Python says why it is not.
+    mkfifo "$BATS_TEST_TMPDIR/pipe"
+    "$ATTACH" --eval "open('$BATS_TEST_TMPDIR/pipe').read()" "$pid" >pipe.out 2>&1 3>&- &
+    client=$!
+    wait_until 20 of_python
+    exec 8>"$BATS_TEST_TMPDIR/pipe"
+    kill -KILL "$client"
+    wait "$client" || true
+    local answer
+    wait_until 20 client_is_served
+    run -1 "$ATTACH" --eval value --eval '.call getpid' "$pid"
+    assert_line --regexp 'value: what ran in Python before has not ended yet \(thread [0-9]+\)'
+    assert_line --partial "= $pid "
+    exec 8>&-
+    wait_until 20 not of_python
+    run -0 "$ATTACH" --eval value "$pid"
+    assert_output "'free'"
+    run -0 "$ATTACH" --uninstall "$pid"
+}
+
+client_is_served() {
+    "$ATTACH" --lang c --eval '.call getpid' "$pid" >/dev/null 2>&1
+}
+
+# --- Forks. ---
+
+@test "a child has a Python console of its own, though its parent's session was open; code that forks ends in the child" {
+    start_python python_gil
+    run -0 "$ATTACH" --install "$pid"
+    mkfifo typed
+    nc -U "/tmp/manhole-$pid" <typed >session.out 3>&- &
+    started+=($!)
+    exec 8>typed
+    echo 'import os; r = os.fork() or os._exit(3); os.waitpid(r, 0)[1] >> 8' >&8
+    wait_until 20 grep -q '^>>> 3$' session.out
+    echo 'r = os.fork(); print("here", r != 0); r and os.waitpid(r, 0)[1]' >&8
+    wait_until 20 grep -q '^0$' session.out
+    grep -q 'here False' session.out
+    grep -q 'here True' session.out
+    tell fork
+    local child=${reply#child }
+    started+=("$child")
+    wait_until 20 test -S "/tmp/manhole-$child"
+    run -0 "$ATTACH" --eval value --eval 'sys.stdout is sys.__stdout__' --eval 'len(sys._current_frames())' "$child"
+    assert_line --index 0 "'of the child'"
+    run -0 "$ATTACH" --uninstall "$child"
+    echo 'value' >&8
+    wait_until 20 grep -q "'free'" session.out
+    exec 8>&-
+}
+
+# --- Where it is found, and where not. ---
+
+@test "an interpreter in a C program is found though its library is local; one that was not started is none" {
+    start python_host
+    run -0 "$ATTACH" --eval value --eval 'sys.version_info[:2]' "$pid"
+    assert_output $'\'embedded\'\n(3, 11)'
+    run -0 "$ATTACH" --uninstall "$pid"
+    start python_host off
+    run -5 "$ATTACH" --lang python --eval value "$pid"
+    assert_output --partial 'the Python interpreter of this process is not running'
+}
+
+@test "a program that wants no remote debugger gets none: by its environment, by -X" {
+    PYTHON_DISABLE_REMOTE_DEBUG=1 start_python python_program
+    run -5 "$ATTACH" --lang python --eval 1+1 "$pid"
+    assert_output --partial 'PYTHON_DISABLE_REMOTE_DEBUG: no Python console'
+    run -0 "$ATTACH" --eval '.call getpid' "$pid"
+    text_client <<<quit
+    assert_line --partial 'no Python console: the program was started with PYTHON_DISABLE_REMOTE_DEBUG'
+    end_all
+    start_obeying /usr/bin/python3 -X disable_remote_debug "$TOP/tests/targets/python_program.py"
+    run -1 "$ATTACH" --eval 1+1 "$pid"
+    assert_output --partial 'started with -X disable_remote_debug: no Python console'
+}
