@@ -181,6 +181,13 @@ struct manhole_sleep {
 };
 MANHOLE_API extern struct manhole_sleep manhole_sleep;
 
+/*
+ * The threads that the manhole runs on, for the same readers: their ids as this process has them,
+ * 0 in unused places. Each is there before it does anything, and until it is about to end.
+ */
+#define MANHOLE_THREADS_MAX 8
+MANHOLE_API extern int32_t manhole_threads[MANHOLE_THREADS_MAX];
+
 #ifdef __cplusplus
 }
 #endif

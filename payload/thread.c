@@ -1,6 +1,7 @@
 #include "payload/thread.h"
 
 #include "payload/lock.h"
+#include "payload/manhole.h"
 #include "payload/sys.h"
 
 #include <sched.h>
@@ -52,16 +53,32 @@ static void take_plain_scheduling(void)
         SYS_CALL(SYS_sched_setaffinity, 0, size, processors, 0, 0, 0);
 }
 
+MANHOLE_API int32_t manhole_threads[MANHOLE_THREADS_MAX];
+
+/* Puts `after` into the first place that holds `before`. */
+static void tell(int32_t before, int32_t after)
+{
+    for (size_t i = 0; before != after && i < MANHOLE_THREADS_MAX; i++) {
+        int32_t expected = before;
+        if (__atomic_compare_exchange_n(&manhole_threads[i], &expected, after, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            return;
+    }
+}
+
 static void *begin(void *argument)
 {
     struct thread *thread = argument;
+    int32_t tid = (int32_t)sys_gettid();
+    tell(0, tid);
     thread_set_name(thread->name);
     take_plain_scheduling();
     uint64_t blocked = thread_blocked_signals(); /* until now, all are */
     SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof(blocked), 0, 0);
-    atomic_store(&thread->tid, (uint32_t)sys_gettid());
+    atomic_store(&thread->tid, (uint32_t)tid);
     lock_wake(&thread->tid);
     thread->main(thread->argument);
+    tell(tid, 0);
     return NULL;
 }
 
@@ -120,6 +137,8 @@ void thread_join(struct thread *thread)
 
 void thread_forget(struct thread *thread)
 {
+    /* It may have ended elsewhere than in its function. */
+    tell((int32_t)atomic_load(&thread->tid), 0);
     stack_deinit(&thread->stack);
     *thread = (struct thread){0};
 }

@@ -31,7 +31,8 @@ uint64_t thread_all_signals(void);
 uint64_t thread_blocked_signals(void);
 void thread_set_blocked_signals(uint64_t signals);
 
-/* Starts a thread with that mask; `name` (static) is what tools show. 0 or an errno. */
+/* Starts a thread with that mask, and tells those who look from outside of it (manhole_threads);
+   `name` (static) is what tools show. 0 or an errno. */
 int thread_start(struct thread *thread, const char *name, size_t stack_size, void (*main)(void *),
                  void *argument);
 

@@ -1,6 +1,7 @@
 #include "src/locate.h"
 
 #include "injector/cleanup.h"
+#include "injector/loan.h"
 #include "injector/maps.h"
 #include "injector/module.h"
 #include "payload/manhole.h"
@@ -15,9 +16,10 @@
 #include <uthash.h>
 
 /* Exported by the payload (payload/manhole.h): where it listens, NUL terminated, "" when it does
-   not; and what it sleeps until. */
+   not; what it sleeps until; and its threads. */
 #define PAYLOAD_SOCKET_SYMBOL "manhole_socket_path"
 #define PAYLOAD_SLEEP_SYMBOL "manhole_sleep"
+#define PAYLOAD_THREADS_SYMBOL "manhole_threads"
 
 struct bound_socket {
     uint64_t inode; /* key: of sockfs, as in the links of /proc/PID/fd */
@@ -274,4 +276,28 @@ struct error *locate_manhole(const struct process *process, struct manhole_place
     }
     free_sockets(&sockets);
     return error;
+}
+
+/* --- Its threads. --- */
+
+static bool read_threads(const struct process *process, uint64_t address, void *ret)
+{
+    size_t size = MANHOLE_THREADS_MAX * sizeof(int32_t);
+    return remote_read(process, address, ret, size) == size;
+}
+
+bool locate_threads(const struct process *process, pid_t *ret, size_t *count)
+{
+    int32_t told[MANHOLE_THREADS_MAX];
+    CLEANUP_MAPS struct maps *maps = NULL;
+    CLEANUP_ERROR struct error *error = maps_read(process, &maps);
+    *count = 0;
+    if (error || !ask_memory(process, maps, PAYLOAD_THREADS_SYMBOL, read_threads, told))
+        return false;
+    for (size_t i = 0; i < MANHOLE_THREADS_MAX; i++) {
+        pid_t tid = told[i] ? loan_find_thread(process, told[i]) : 0;
+        if (tid)
+            ret[(*count)++] = tid;
+    }
+    return true;
 }

@@ -31,4 +31,11 @@ struct manhole_place {
 /* Errors: ERROR_NOT_PERMITTED (explained), ERROR_NO_PROCESS. */
 struct error *locate_manhole(const struct process *process, struct manhole_place *ret) MUST_CHECK;
 
+/*
+ * The threads that the manhole runs on, by its own word, as /proc has them: up to
+ * MANHOLE_THREADS_MAX of payload/manhole.h. False: it cannot be asked. Needs the right to read
+ * memory.
+ */
+bool locate_threads(const struct process *process, pid_t *ret, size_t *count);
+
 #endif

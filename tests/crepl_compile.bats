@@ -138,6 +138,23 @@ goes_on() {
     wait_until 20 goes_on
 }
 
+@test "threads of the program stand too that have the names of the manhole's own" {
+    start compiled
+    local with=(--max-pause 5000) names
+    c 'worker'
+    local worker=${lines[-1]#*= }
+    for names in 'manhole mh<7' 'mh-python mh-idle'; do
+        c 'int named(int tid, const char *name) { char path[64]; sprintf(path, "/proc/self/task/%d/comm", tid);
+            int fd = open(path, 1); int n = write(fd, name, strlen(name)); close(fd); return n; }' \
+            "named($pid, \"${names% *}\")" "named($worker, \"${names#* }\")" '.frozen sweep' '$3[0] - $3[4095] <= 1 && $3[0] > 0'
+        assert_success
+        assert_line '$4 = 1'
+        assert_line --regexp '^manhole-attach: the 2 other threads stood for [0-9.]+ ms$'
+        assert_equal "$(cat /proc/"$pid"/task/{"$pid","$worker"}/comm | paste -sd ' ')" "$names"
+    done
+    wait_until 20 goes_on
+}
+
 @test "what is frozen only reads, not all threads stopped in time is said, and the tool may die" {
     start compiled
     local i

@@ -2,6 +2,8 @@
 
 #include "injector/burst.h"
 #include "injector/cleanup.h"
+#include "payload/manhole.h"
+#include "src/locate.h"
 #include "src/message.h"
 
 #include <stdio.h>
@@ -32,18 +34,24 @@ static void free_choice(struct choice *choice)
 }
 #define CLEANUP_CHOICE __attribute__((cleanup(free_choice)))
 
-/* By the names that payload/listener.c, worker.c and python_thread.c give them. */
-static bool is_of_manhole(const struct process *process, pid_t tid)
+static bool is_among(const pid_t *tids, size_t count, pid_t tid)
 {
-    CLEANUP_FREE char *name = NULL;
-    return process_read_file(process, tid, "comm", &name) > 0 &&
-           (strcmp(name, "manhole\n") == 0 || strncmp(name, "mh<", 3) == 0 ||
-            strncmp(name, "mh-", 3) == 0);
+    for (size_t i = 0; i < count; i++) {
+        if (tids[i] == tid)
+            return true;
+    }
+    return false;
 }
 
 static struct error *choose(const struct process *process, struct choice *ret)
 {
-    size_t count;
+    pid_t own[MANHOLE_THREADS_MAX];
+    size_t count, own_count;
+    /* By their ids: any thread of the program may have a name like theirs. */
+    if (!locate_threads(process, own, &own_count))
+        return error_create(ERROR_PARTIAL, 0,
+                            "the manhole's own threads cannot be told from the program's: nothing "
+                            "was stopped");
     struct error *error = process_threads(process, &ret->held, &count);
     if (error)
         return error;
@@ -52,7 +60,7 @@ static struct error *choose(const struct process *process, struct choice *ret)
     if (!ret->spared || !ret->urgent)
         return error_no_memory();
     for (size_t i = 0; i < count; i++) {
-        if (is_of_manhole(process, ret->held[i]))
+        if (is_among(own, own_count, ret->held[i]))
             ret->spared[ret->spared_count++] = ret->held[i];
         else
             ret->held[ret->held_count++] = ret->held[i];
