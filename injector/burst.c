@@ -274,6 +274,18 @@ static void copy_stacks(struct process *process, struct shared *shared,
     }
 }
 
+static void copy_more(struct process *process, const struct shared *shared,
+                      const struct burst_request *request, deadline_t deadline)
+{
+    for (size_t i = 0; request->copy_more && i < shared->count; i++) {
+        const struct burst_thread *thread = &shared->threads[i];
+        if (!thread->copied || deadline_passed(deadline))
+            continue;
+        process->live_tid = thread->tid; /* as above */
+        request->copy_more(request->copy_context, process, thread->tid, deadline);
+    }
+}
+
 /* Without a signal: no stop that lasts has one (tracee_handle_stop). It fails only for a thread
    that SIGKILL has taken. */
 static void detach(const struct burst_thread *thread)
@@ -371,6 +383,8 @@ _Noreturn static void run_helper(const struct process *target, struct shared *sh
     prctl(PR_SET_TIMERSLACK, 1);
     setpriority(PRIO_PROCESS, 0, -20);
 
+    if (request->prepare_copy)
+        request->prepare_copy(request->copy_context);
     for (size_t i = 0; i < shared->count; i++)
         seize(process, &shared->threads[i]);
 
@@ -397,6 +411,7 @@ _Noreturn static void run_helper(const struct process *target, struct shared *sh
     } else {
         copy_stacks(process, shared, request, true, copy_deadline);
         copy_stacks(process, shared, request, false, copy_deadline);
+        copy_more(process, shared, request, copy_deadline);
     }
     release(process, shared);
     _exit(0);

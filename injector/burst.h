@@ -8,6 +8,7 @@
 #define INJECTOR_BURST_H
 
 #include "injector/arch/arch.h"
+#include "injector/deadline.h"
 #include "injector/error.h"
 #include "injector/maps.h"
 #include "injector/process.h"
@@ -26,6 +27,16 @@ struct burst_request {
     size_t stack_limit;      /* bytes copied per thread at most */
     size_t stack_space;      /* bytes for all stacks together */
     uint64_t max_pause_us;
+    /*
+     * Called for each thread that stands, in the helper, when its stack has been copied: copies
+     * more of it into memory that is shared with the helper (mmap(2), MAP_SHARED), until the
+     * deadline. It allocates nothing. May be NULL.
+     */
+    void (*copy_more)(void *context, const struct process *process, pid_t tid, deadline_t deadline);
+    /* Called before anything is stopped, in the helper: touches the memory that it will copy to,
+       each page of which costs a fault. May be NULL. */
+    void (*prepare_copy)(void *context);
+    void *copy_context;
     /*
      * Instead of copying stacks: called in this process when every thread of a whole process
      * stands, and those stand until it returns, at most until nine tenths of max_pause_us are over.

@@ -376,6 +376,9 @@ static struct error *run_burst(struct snapshot *snapshot, const struct snapshot_
         .stack_limit = limit,
         .stack_space = estimate_stack_space(snapshot, indices, count, limit),
         .max_pause_us = options->max_pause_us ? options->max_pause_us : DEFAULT_MAX_PAUSE_US,
+        .copy_more = options->copy_more,
+        .prepare_copy = options->prepare_copy,
+        .copy_context = options->copy_context,
     };
     struct error *error = burst_run(snapshot->process, &request, ret);
     if (error)
@@ -608,7 +611,9 @@ struct error *snapshot_take(struct process *process, const struct snapshot_optio
         return error;
     CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
     error = create(process, &snapshot);
-    if (!error)
+    if (!error && options->maps)
+        snapshot->maps = maps_share(options->maps);
+    else if (!error)
         error = maps_read(process, &snapshot->maps);
     if (!error)
         error = list_threads(snapshot);

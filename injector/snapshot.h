@@ -7,6 +7,7 @@
 #define INJECTOR_SNAPSHOT_H
 
 #include "injector/arch/arch.h"
+#include "injector/deadline.h"
 #include "injector/error.h"
 #include "injector/maps.h"
 #include "injector/process.h"
@@ -70,6 +71,13 @@ struct snapshot_options {
     bool freeze;           /* stop all threads at one instant */
     uint64_t max_pause_us; /* bound of one burst; 0: the default of 50,000 */
     size_t stack_limit;    /* bytes copied of each stack at once; 0: the default of 64 KiB */
+
+    struct maps *maps; /* as they were just now: shared with the snapshot; NULL: it reads them */
+
+    /* What else to copy of threads that are stopped: struct burst_request. May be NULL. */
+    void (*copy_more)(void *context, const struct process *process, pid_t tid, deadline_t deadline);
+    void (*prepare_copy)(void *context);
+    void *copy_context;
 
     /* For repeated looks at the same process. */
     bool again; /* this one is to be the `before` of another */

@@ -17,11 +17,18 @@
 struct layout {
     struct maps *maps; /* of the snapshot it was made for */
     struct modules *modules;
-    struct unwinder *unwinder; /* over the snapshot of the latest look */
+    struct unwinder *unwinder; /* over the snapshot of the latest look; NULL: there was none */
     struct symbols *symbols;
     struct python *python; /* NULL: no Python program */
     unsigned shares;       /* further owners; private to layout.c */
 };
+
+/*
+ * A layout before there is a snapshot, from the maps as they are now: to be the `before` of
+ * layout_get.
+ */
+struct error *layout_prepare(const struct process *process, const struct symbols_options *names,
+                             struct layout **ret) MUST_CHECK;
 
 /*
  * The layout to look at `snapshot` with: another share of `before` (may be NULL) where that still

@@ -1,18 +1,20 @@
 #include "src/python_frames.h"
 
 #include "injector/cleanup.h"
+#include "injector/python_copies.h"
 #include "src/python_places.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* All that is read of the interpreter at one look. */
-struct reading {
-    struct report *report;
-    const struct dump_options *options;
-    struct python_live *live;
-    struct python_memory memory;
-    struct python_threads *threads;
+struct python_look {
+    const struct python *python;           /* the layout's before the look, then the report's */
+    struct python known;                   /* as it was before the look */
+    struct python_live *live;              /* memory as it is after the look */
+    struct python_threads *before, *after; /* the threads there were */
+    struct python_copies *copies;          /* of those that were stopped; NULL: none can be */
+    struct report_python **asleep;         /* of each thread of the snapshot that slept; or NULL */
+    size_t thread_count;
 };
 
 static void destroy(struct report_python *python)
@@ -33,94 +35,229 @@ void python_frames_clear(struct report_thread *thread)
     thread->folded_count = 0;
 }
 
-/* The stacks of one thread; those without frames are left out. */
-static struct error *read_stacks(struct reading *reading, const struct python_thread *first,
-                                 size_t count, struct report_python *ret)
+void python_look_end(struct python_look *look)
 {
-    ret->stacks = calloc(count, sizeof(*ret->stacks));
-    if (!ret->stacks)
+    if (!look)
+        return;
+    for (size_t i = 0; i < look->thread_count; i++)
+        destroy(look->asleep[i]);
+    free(look->asleep);
+    python_copies_destroy(look->copies);
+    python_threads_destroy(look->before);
+    python_threads_destroy(look->after);
+    python_live_destroy(look->live);
+    free(look);
+}
+
+/* --- Before the look. --- */
+
+static struct error *list_now(const struct python_look *look, struct process *process,
+                              struct python_threads **ret)
+{
+    CLEANUP_FREE pid_t *tids = NULL;
+    size_t count;
+    struct error *error = process_threads(process, &tids, &count);
+    if (error)
+        return error;
+    struct python_live *live = python_live_create(process);
+    if (!live)
         return error_no_memory();
-    for (size_t i = 0; i < count; i++) {
-        struct python_stack *stack = &ret->stacks[ret->stack_count];
-        struct error *error = python_stack_read(reading->report->python, &reading->memory,
-                                                &first[i], reading->options->max_frames, stack);
-        if (error)
-            return error;
+    const struct python_memory memory = python_live_memory(live);
+    error = python_threads_read(look->python, &memory, tids, count, ret);
+    python_live_destroy(live);
+    return error;
+}
+
+static struct error *prepare_copies(struct python_look *look, struct process *process,
+                                    struct snapshot_options *how,
+                                    const struct dump_options *options)
+{
+    struct error *error = list_now(look, process, &look->before);
+    if (error)
+        return error;
+    error = python_copies_create(&look->known, look->before, how->freeze ? look->before->count : 0,
+                                 options->max_frames, &look->copies);
+    how->copy_more = python_copies_take;
+    how->prepare_copy = python_copies_prepare;
+    how->copy_context = look->copies;
+    return error;
+}
+
+struct error *python_look_begin(struct process *process, const struct python *python,
+                                struct snapshot_options *how, const struct dump_options *options,
+                                struct python_look **ret)
+{
+    if (!python || python->problem[0])
+        return NULL;
+    struct python_look *look = calloc(1, sizeof(*look));
+    if (!look)
+        return error_no_memory();
+    *ret = look;
+    look->python = python;
+    look->known = *python;
+    return prepare_copies(look, process, how, options);
+}
+
+/* --- Reading. --- */
+
+/* The stacks of one thread, those without frames left out; *ret is NULL when there are none. */
+static struct error *read_stacks(const struct python_look *look, const struct python_memory *memory,
+                                 pid_t tid, size_t max_frames, struct report_python **ret)
+{
+    size_t count;
+    const struct python_thread *first = python_thread_find(look->after, tid, &count);
+    *ret = NULL;
+    if (!first)
+        return NULL;
+    struct report_python *python = calloc(1, sizeof(*python));
+    if (python)
+        python->stacks = calloc(count, sizeof(*python->stacks));
+    struct error *error = python && python->stacks ? NULL : error_no_memory();
+    for (size_t i = 0; i < count && !error; i++) {
+        struct python_stack *stack = &python->stacks[python->stack_count];
+        error = python_stack_read(look->python, memory, &first[i], max_frames, stack);
         if (stack->problem)
-            ret->problem = stack->problem;
-        if (stack->count)
-            ret->stack_count++;
+            python->problem = stack->problem;
+        if (!error && stack->count)
+            python->stack_count++;
         else
             python_stack_deinit(stack);
     }
-    return NULL;
-}
-
-static const char *doubt(struct reading *reading, const struct thread_snapshot *thread)
-{
-    if (snapshot_slept_through(reading->report->snapshot, thread))
-        return NULL;
-    return "the Python frames were read after the thread went on: they may be newer";
-}
-
-static struct error *add_to_thread(struct reading *reading, struct report_thread *thread)
-{
-    size_t count;
-    const struct python_thread *first =
-        python_thread_find(reading->threads, thread->thread->tid, &count);
-    if (!first || thread->thread->how == THREAD_UNREADABLE)
-        return NULL;
-    struct report_python *python = calloc(1, sizeof(*python));
-    if (!python)
-        return error_no_memory();
-    struct error *error = read_stacks(reading, first, count, python);
     if (error || (!python->stack_count && !python->problem)) {
         destroy(python);
         return error;
     }
-    thread->python = python;
-    const char *why = doubt(reading, thread->thread);
-    if (why)
-        python->problem = why;
-    return python_places_merge(reading->report->python, thread,
-                               !reading->options->interpreter_frames);
+    *ret = python;
+    return NULL;
 }
 
-static struct error *list_threads(struct reading *reading)
+#define NEWER "the Python frames were read after the thread went on: they may be newer"
+#define NOT_COPIED "its Python frames could not be copied while it was stopped"
+
+/* Of a thread that sleeps. *woke: it may have run before they were read. */
+static struct error *read_asleep(struct python_look *look, struct report *report, size_t index,
+                                 const struct dump_options *options, bool *woke)
 {
-    const struct report *report = reading->report;
+    const struct thread_snapshot *thread = &report->snapshot->threads[index];
+    const struct python_memory memory = python_live_memory(look->live);
+    struct error *error =
+        read_stacks(look, &memory, thread->tid, options->max_frames, &look->asleep[index]);
+    *woke = false;
+    if (error || !look->asleep[index])
+        return error;
+    *woke = !snapshot_slept_through(report->snapshot, thread);
+    if (*woke)
+        look->asleep[index]->problem = NEWER;
+    return NULL;
+}
+
+static bool is_asleep(const struct thread_snapshot *thread)
+{
+    return thread->how == THREAD_BLOCKED || thread->how == THREAD_RACY;
+}
+
+static struct error *read_sleepers(struct python_look *look, struct report *report,
+                                   const struct dump_options *options,
+                                   const struct snapshot_options *how)
+{
+    CLEANUP_FREE size_t *woken = calloc(look->thread_count + 1, sizeof(*woken));
+    size_t count = 0;
+    if (!woken)
+        return error_no_memory();
+    for (size_t i = 0; i < look->thread_count; i++) {
+        bool woke = false;
+        if (report->threads[i].kept || !is_asleep(&report->snapshot->threads[i]))
+            continue;
+        struct error *error = read_asleep(look, report, i, options, &woke);
+        if (error)
+            return error;
+        if (woke && report->snapshot->threads[i].how == THREAD_BLOCKED)
+            woken[count++] = i;
+    }
+    return snapshot_pause_threads(report->snapshot, how, woken, count);
+}
+
+static struct error *list_threads(struct python_look *look, const struct report *report)
+{
     CLEANUP_FREE pid_t *tids = calloc(report->thread_count + 1, sizeof(*tids));
     if (!tids)
         return error_no_memory();
     for (size_t i = 0; i < report->thread_count; i++)
         tids[i] = report->snapshot->threads[i].tid;
-    return python_threads_read(report->python, &reading->memory, tids, report->thread_count,
-                               &reading->threads);
+    const struct python_memory memory = python_live_memory(look->live);
+    return python_threads_read(look->python, &memory, tids, report->thread_count, &look->after);
 }
 
-static struct error *add_all(struct reading *reading)
+/* What was copied is of another interpreter: the process runs another program now. */
+static bool copies_hold(const struct python_look *look, const struct python *python)
 {
-    struct report *report = reading->report;
-    struct error *error = list_threads(reading);
-    for (size_t i = 0; i < report->thread_count && !error; i++) {
-        if (!report->threads[i].kept)
-            error = add_to_thread(reading, &report->threads[i]);
-    }
-    return error;
+    return look->known.runtime == python->runtime && look->known.version == python->version;
 }
 
-struct error *python_frames_add(struct report *report, const struct dump_options *options)
+struct error *python_look_read(struct python_look **to, struct report *report,
+                               const struct dump_options *options,
+                               const struct snapshot_options *how)
 {
     if (!report->python || report->python->problem[0])
         return NULL;
-    struct reading reading = {.report = report, .options = options};
-    reading.live = python_live_create(report->process);
-    if (!reading.live)
+    if (!*to)
+        *to = calloc(1, sizeof(**to));
+    struct python_look *look = *to;
+    if (!look)
         return error_no_memory();
-    reading.memory = python_live_memory(reading.live);
-    struct error *error = add_all(&reading);
-    python_threads_destroy(reading.threads);
-    python_live_destroy(reading.live);
+    look->python = report->python;
+    look->live = python_live_create(report->process);
+    look->asleep = calloc(report->thread_count + 1, sizeof(*look->asleep));
+    if (!look->live || !look->asleep)
+        return error_no_memory();
+    look->thread_count = report->thread_count;
+    struct error *error = list_threads(look, report);
+    return error ? error : read_sleepers(look, report, options, how);
+}
+
+/* --- Adding. --- */
+
+/* Of a thread that was stopped: from its copy. Of a saved one all that was copied is memory. */
+static struct error *read_stopped(struct python_look *look, const struct report *report,
+                                  const struct thread_snapshot *thread, size_t max_frames,
+                                  struct report_python **ret)
+{
+    struct python_memory memory = python_live_memory(look->live);
+    bool copied = report->process->saved ||
+                  (look->copies && copies_hold(look, report->python) &&
+                   python_copies_memory(look->copies, report->process, thread->tid, &memory));
+    struct error *error = read_stacks(look, &memory, thread->tid, max_frames, ret);
+    if (!error && *ret && !copied)
+        (*ret)->problem = NOT_COPIED;
+    return error;
+}
+
+static struct error *add_to_thread(struct python_look *look, struct report *report, size_t index,
+                                   const struct dump_options *options)
+{
+    struct report_thread *thread = &report->threads[index];
+    struct report_python *python = NULL;
+    struct error *error = NULL;
+    if (is_asleep(thread->thread)) {
+        python = look->asleep[index];
+        look->asleep[index] = NULL;
+    } else if (thread->thread->how == THREAD_FROZEN) {
+        error = read_stopped(look, report, thread->thread, options->max_frames, &python);
+    }
+    if (error || !python)
+        return error;
+    thread->python = python;
+    return python_places_merge(look->python, thread, !options->interpreter_frames);
+}
+
+struct error *python_look_add(struct python_look *look, struct report *report,
+                              const struct dump_options *options)
+{
+    struct error *error = NULL;
+    for (size_t i = 0; look && i < look->thread_count && !error; i++) {
+        if (!report->threads[i].kept)
+            error = add_to_thread(look, report, i, options);
+    }
     return error;
 }
 

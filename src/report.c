@@ -200,7 +200,8 @@ static bool shows_values(const struct dump_options *options)
 
 /* Unwinds and names; `stacks` has room for every thread. */
 static struct error *resolve_stacks(struct report *report, const struct dump_options *options,
-                                    const struct snapshot_options *how, struct stack *stacks)
+                                    const struct snapshot_options *how, struct python_look *look,
+                                    struct stack *stacks)
 {
     struct unwinder *unwinder = report->layout->unwinder;
     struct error *error = unwind_all(report, unwinder, options->max_frames, stacks);
@@ -214,21 +215,25 @@ static struct error *resolve_stacks(struct report *report, const struct dump_opt
     if (!error && options->locals && shows_values(options))
         error = locals_collect(report, unwinder, options, how);
     if (!error)
-        error = python_frames_add(report, options);
+        error = python_look_add(look, report, options);
     if (!error)
         error = resolve_goroutines(report, options);
     modules_check_files(report->modules);
     return error;
 }
 
-static struct error *get_layout(struct report *report, const struct dump_options *options,
-                                const struct report *before)
+static struct symbols_options names_for(const struct dump_options *options)
 {
-    struct symbols_options names = {.raw_names = options->raw_names,
+    return (struct symbols_options){.raw_names = options->raw_names,
                                     .no_source = options->no_source,
                                     .no_inlines = options->no_inlines};
-    struct error *error =
-        layout_get(before ? before->layout : NULL, report->snapshot, &names, &report->layout);
+}
+
+static struct error *get_layout(struct report *report, const struct dump_options *options,
+                                struct layout *before)
+{
+    const struct symbols_options names = names_for(options);
+    struct error *error = layout_get(before, report->snapshot, &names, &report->layout);
     if (error)
         return error;
     report->modules = report->layout->modules;
@@ -237,25 +242,65 @@ static struct error *get_layout(struct report *report, const struct dump_options
     return NULL;
 }
 
-/* Everything after the snapshot: works on the copy, while the target runs. */
+/* Everything after the snapshot: but for Python, works on the copy, while the target runs. */
 static struct error *resolve(struct report *report, const struct dump_options *options,
-                             const struct snapshot_options *how, const struct report *before)
+                             const struct snapshot_options *how, const struct report *before,
+                             struct python_look **look)
 {
-    struct error *error = get_layout(report, options, before);
-    if (error)
-        return error;
     size_t count = report->snapshot->thread_count;
     report->threads = calloc(count + 1, sizeof(*report->threads));
     struct stack *stacks = calloc(count + 1, sizeof(*stacks));
-    if (report->threads && stacks) {
+    struct error *error = report->threads && stacks ? NULL : error_no_memory();
+    if (!error) {
         report->thread_count = count;
         kept_stacks_find(report, before);
-        error = resolve_stacks(report, options, how, stacks);
-        destroy_stacks(stacks, count);
-        return error;
+        error = python_look_read(look, report, options, how);
     }
-    free(stacks);
-    return error_no_memory();
+    if (!error)
+        error = resolve_stacks(report, options, how, *look, stacks);
+    if (stacks)
+        destroy_stacks(stacks, count);
+    return error;
+}
+
+/*
+ * Looks, and resolves. `layout` is that of the look before, or one that was prepared for this one;
+ * NULL: there is none.
+ */
+static struct error *look_with(struct report *report, const struct dump_options *options,
+                               struct snapshot_options *how, struct layout *layout,
+                               struct report *before)
+{
+    struct python_look *look = NULL;
+    struct process *process = report->process;
+    struct error *error =
+        python_look_begin(process, layout ? layout->python : NULL, how, options, &look);
+    if (!error)
+        error = snapshot_take(process, how, &report->snapshot);
+    /* What was read of the process before that is not in the recording any more. */
+    if (!error)
+        error = get_layout(report, options, process->recording ? NULL : layout);
+    if (!error)
+        error = resolve(report, options, how, before, &look);
+    python_look_end(look);
+    return error;
+}
+
+/* The first look: what it learns of the target's files it learns before, so that it knows where the
+   Python frames of threads are that it stops. */
+static struct error *look_first(struct report *report, const struct dump_options *options,
+                                struct snapshot_options *how)
+{
+    struct layout *layout = NULL;
+    const struct symbols_options names = names_for(options);
+    struct error *error =
+        report->process->saved ? NULL : layout_prepare(report->process, &names, &layout);
+    if (!error) {
+        how->maps = layout ? layout->maps : NULL;
+        error = look_with(report, options, how, layout, NULL);
+    }
+    layout_release(layout);
+    return error;
 }
 
 struct error *report_find_waits(struct report *report)
@@ -282,9 +327,8 @@ struct error *report_create(struct process *process, const struct dump_options *
         how.frames_known = known;
     }
     if (!error)
-        error = snapshot_take(process, &how, &report->snapshot);
-    if (!error)
-        error = resolve(report, options, &how, before);
+        error = before ? look_with(report, options, &how, before->layout, before)
+                       : look_first(report, options, &how);
     if (!error && options->count <= 1)
         error = report_find_waits(report);
     if (error) {

@@ -83,3 +83,25 @@ line_of() {
     # The documentation string of the program is in its memory, and of no frame's concern.
     run -1 grep -a 'What is awkward' "$BATS_TEST_TMPDIR/saved"
 }
+
+# look_at_busy COUNT: samples of python_busy.py as folded stacks, without the threads.
+look_at_busy() {
+    "$ATTACH" --dump --max-pause 10000 --format folded --count "$1" --interval 5 "$pid" | sed 's/^[^;]*;//; s/ [0-9]*$//'
+}
+
+@test "Python frames of threads that run are of one moment, that at which they were stopped" {
+    start_python /usr/bin/python3 "$TOP/tests/targets/python_busy.py"
+    stacks=$(look_at_busy "$(scaled 300)")
+    # Each look found where both were: the spinning one, and one of the two that alternate.
+    run -0 grep -c ';spin' <<<"$stacks"
+    run -0 grep -cE ';alternate;(left|right)' <<<"$stacks"
+    run -1 grep -E 'left;right|right;left|left_leaf;right|right_leaf;left' <<<"$stacks"
+    # They are true, and have their place.
+    run -0 "$ATTACH" --dump --max-pause 10000 --format json "$pid"
+    assert_equal "$(jq -c '[.threads[].python_problem] | unique' <<<"$output")" '[null]'
+    assert_equal "$(jq -c '[.threads[].python_frames_apart] | unique' <<<"$output")" '[[]]'
+    assert_equal "$(jq -r '.threads[1].frames[] | select(.function == "spin") | .language' <<<"$output")" python
+    # So it is with all threads stopped at once.
+    run -0 "$ATTACH" --dump --freeze --max-pause 10000 --format json "$pid"
+    assert_equal "$(jq -c '[.threads[] | .how, .python_problem] | unique' <<<"$output")" '[null,"frozen"]'
+}
