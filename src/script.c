@@ -196,7 +196,8 @@ static struct error *read_more(struct lines *lines)
     if (lines->capacity - lines->size < 4097) {
         if (lines->size > MANHOLE_FRAME_MAX)
             return error_create(ERROR_USAGE, 0,
-                                "a line of the script is longer than a manhole takes (%u bytes); "
+                                "a line of the script (of Python: all of it) is longer than a "
+                                "manhole takes (%u bytes); "
                                 "split it",
                                 MANHOLE_FRAME_MAX);
         size_t capacity = 2 * lines->capacity + 8192;
@@ -262,6 +263,53 @@ static void run_lines(struct script_state *state, int fd)
     free(lines.data);
 }
 
+/* Lines from `text` on, up to a command: one script, as a module would be. Returns what follows. */
+static char *run_python_part(struct script_state *state, char *text)
+{
+    char *end = text;
+    while (end && !python_is_command(end)) {
+        char *newline = strchr(end, '\n');
+        end = newline ? newline + 1 : NULL;
+    }
+    char kept = end ? *end : '\0';
+    if (end)
+        *end = '\0';
+    if (text[strspn(text, " \t\r\n")])
+        run_by(state, evaluator_run_script, text);
+    if (end)
+        *end = kept;
+    return end;
+}
+
+static void run_python_text(struct script_state *state, char *text)
+{
+    char *rest = text;
+    while (rest && *rest && !state->over) {
+        if (state->evaluator->is_python && !python_is_command(rest))
+            rest = run_python_part(state, rest);
+        else
+            run_line(state, strsep(&rest, "\n"));
+    }
+    run_pending(state);
+}
+
+/* A file of Python is read to its end first. */
+static void run_python_file(struct script_state *state, int fd)
+{
+    struct lines lines = {.fd = fd};
+    struct error *error = NULL;
+    while (!lines.ended && !error)
+        error = await_input(state, &lines);
+    if (error) {
+        state->over = true;
+        state->status = message_error(error);
+    } else if (lines.data) {
+        lines.data[lines.size] = '\0'; /* read_more leaves room */
+        run_python_text(state, lines.data);
+    }
+    free(lines.data);
+}
+
 /* The code of --eval: one command a line. */
 static void run_text(struct script_state *state, const char *text)
 {
@@ -271,8 +319,8 @@ static void run_text(struct script_state *state, const char *text)
         return;
     }
     state->is_numbered = strchr(text, '\n');
-    if (state->evaluator->is_python && !python_is_command(text)) {
-        run_by(state, evaluator_run_script, text);
+    if (state->evaluator->is_python) {
+        run_python_text(state, copy);
         return;
     }
     char *rest = copy;
@@ -320,6 +368,8 @@ static void run_script(struct script_state *state, const struct script *script)
     struct error *error = open_script(script->text, &fd);
     if (error)
         fail(state, message_error(error));
+    else if (state->evaluator->is_python)
+        run_python_file(state, fd);
     else
         run_lines(state, fd);
 }

@@ -3,6 +3,9 @@
  * No prompt, no banner; output to standard output, failures to standard error. A command that fails
  * does not stop those after it, as in sh; the exit status is 1 then. With --format json: documents
  * on standard output (json_answers.h) instead of output, values and failures.
+ *
+ * Of Python, what --eval and --file have between two commands is one script, which its first
+ * exception ends. On standard input a block is run when a line follows that is not indented.
  */
 #ifndef SRC_SCRIPT_H
 #define SRC_SCRIPT_H

@@ -38,6 +38,7 @@ files_below() {
 ./opt/tools/share/man/man3/libmanhole.3
 ./opt/tools/share/man/man5/manhole-snapshot.5
 ./opt/tools/share/man/man7/manhole-console.7
+./opt/tools/share/man/man7/manhole-python.7
 ./opt/tools/share/zsh/site-functions/_manhole-attach
 END
     make_in_build uninstall DESTDIR="$root" PREFIX=/opt/tools

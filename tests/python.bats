@@ -64,11 +64,16 @@ END
 
 @test "manhole-attach speaks Python where there is an interpreter: --eval, --file, standard input, JSON" {
     start_python python_program
-    printf '%s\n' 'total = 0' 'for n in range(3):' '    total += n' '' 'print("total", total)' 'counter' >script.py
+    printf '%s\n' 'total = 0' 'for n in range(3):' '    total += n' '' 'print("total", total)' 'counter' .locals \
+        'if total:' '    1/0' 'print("never")' >script.py
     run --separate-stderr -1 "$ATTACH" --eval 'server.port' --eval 'print(counter); 1/0' --eval '.c' --eval '1 ? 7 : 8' \
         --eval .py --file script.py --eval 'exit()' --eval 'print("never")' "$pid"
-    assert_output $'8080\n41\n$1 = 7\ntotal 3\n41'
-    assert_equal "$stderr" $'Traceback (most recent call last):\n  File "<console>", line 1, in <module>\nZeroDivisionError: division by zero'
+    assert_output $'8080\n41\n$1 = 7\ntotal 3\n41\nthere are none: they are given when the manhole is installed (--local NAME=EXPRESSION)'
+    local trace=$'Traceback (most recent call last):\n  File "<console>", line'
+    assert_equal "$stderr" "$trace 1, in <module>
+ZeroDivisionError: division by zero
+$trace 2, in <module>
+ZeroDivisionError: division by zero"
     run -0 "$ATTACH" "$pid" <<<$'if counter:\n  print("yes")\nelse:\n  print("no")\n.threads\n(1 +\n1)'
     assert_line --index 0 yes
     assert_line --index -1 2
