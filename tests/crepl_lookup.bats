@@ -163,3 +163,13 @@ struct point; /* declared_types.h:'
         end "$pid"
     done
 }
+
+@test "functions of the C library that are about processes, random bytes and memory files have their prototypes" {
+    start declared
+    c 'int fd = memfd_create("x", 1);' 'fd > 2' 'close(fd)' 'unsigned char bytes[8];' 'getrandom(bytes, 8, 0)' 'tgkill(getpid(), getpid(), 0)' \
+        '.type copy_file_range' '.type eventfd'
+    assert_success
+    assert_equal "$(sed -n 's/^[$][0-9]* = //p' <<<"$output" | paste -sd ' ')" '1 0 8 0'
+    assert_line --partial 'long copy_file_range(int, long *, int, long *, unsigned long, unsigned int)'
+    assert_line --partial 'int eventfd(unsigned int, int)'
+}
