@@ -237,3 +237,133 @@ client_is_served() {
     run -1 "$ATTACH" --eval 1+1 "$pid"
     assert_output --partial 'started with -X disable_remote_debug: no Python console'
 }
+
+# --- Streams. ---
+
+@test "the streams are the session's thread's alone, what is printed comes at once, and no object stays" {
+    start_obeying sh -c "exec /usr/bin/python3 '$TOP/tests/targets/python_prints.py' 2>'$BATS_TEST_TMPDIR/log'"
+    run -0 "$ATTACH" --install "$pid"
+    # Once: what the interpreter itself keeps of the first time.
+    a_session
+    local before
+    before=$(objects)
+    mkfifo typed
+    nc -U "/tmp/manhole-$pid" <typed >session.out 3>&- &
+    local client=$!
+    started+=("$client")
+    exec 8>typed
+    # It prints, and goes on only when that was seen.
+    echo 'import time, os; print("first", end=""); print("second", file=sys.stderr)
+while not os.path.exists("'"$PWD"'/go"): time.sleep(0.01)
+
+f = lambda: [kept, f]
+x = [f, f()]; os.write(1, b"direct\n"); print("a\x1bb", len("\udc80"))
+raise ValueError("\x1b[31m")
+input()
+exit()' >&8
+    wait_until 20 grep -q 'firstsecond' session.out
+    touch go
+    wait "$client"
+    exec 8>&-
+    refute grep -q '^log [0-9]\|^direct' session.out
+    grep -q 'ValueError: \\x1b\[31m' session.out
+    grep -q 'the console has no standard input' session.out
+    grep -q '^direct$' "$out"
+    a_session
+    a_session
+    # One or two more are those of a moment; three would be one a session.
+    assert [ $(($(objects) - before)) -lt 3 ]
+    tell objects
+    assert_equal "${reply##* }" 2
+    # Each line of the log, in order.
+    awk '$1 != "log" || $2 != NR { exit 1 }' log
+    assert [ "$(wc -l <log)" -gt 10 ]
+    run -0 "$ATTACH" --uninstall "$pid"
+}
+
+a_session() {
+    run -1 "$ATTACH" --eval '1/0' --eval 'f = lambda: [kept, f]; x = [f()]; x' "$pid"
+    wait_until 20 not of_python
+}
+
+objects() {
+    tell objects
+    echo "$reply" | cut -d ' ' -f 2
+}
+
+@test "a client that reads nothing keeps neither the lock nor the program waiting" {
+    start_python python_gil
+    run -0 "$ATTACH" --install "$pid"
+    mkfifo typed
+    # It types, and never reads.
+    /usr/bin/python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b"while True: print(\"x\" * 1000)\n\n")
+time.sleep(1000)' "/tmp/manhole-$pid" 3>&- &
+    local client=$!
+    started+=("$client")
+    # Its thread waits for room, without the lock: the program forks, and what it does for that needs the lock.
+    wait_until 20 of_python
+    wait_until 20 waits_for_room
+    tell fork
+    started+=("${reply#child }")
+    assert_regex "$reply" '^child [0-9]+$'
+    end "$client"
+    wait_until 20 not of_python
+    run -0 "$ATTACH" --eval value "$pid"
+    assert_output "'free'"
+}
+
+# The thread of Python is in write(2).
+waits_for_room() {
+    local task
+    for task in "/proc/$pid"/task/*; do
+        [[ $(cat "$task/comm") == mh-python && $(cat "$task/syscall") == '1 '* ]] && return
+    done
+    return 1
+}
+
+@test "at the terminal: a prompt, lines that go on, TAB, Ctrl-C, and both consoles" {
+    start_python python_program
+    run -0 timeout 60 /usr/bin/python3 - "$ATTACH" "$pid" <<'END'
+import os, pty, re, select, sys, time
+child, terminal = pty.fork()
+if not child:
+    os.environ.update(TERM="dumb", HOME=os.getcwd(), NO_COLOR="1")
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = ""
+def expect(pattern):
+    global seen
+    end = time.monotonic() + 20
+    while not re.search(pattern, seen):
+        if time.monotonic() > end:
+            sys.exit("waited in vain for %r: %r" % (pattern, seen))
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 65536).decode(errors="replace")
+    seen = seen[re.search(pattern, seen).end():]
+def type(text):
+    os.write(terminal, text.encode())
+expect(r"Name=worker"); expect(r"\(ManholeConsole\)"); expect(r"\d+:python3>>> ")
+type("server.po\t"); expect("server.port"); type("\r"); expect(r"8080\s"); expect(">>> ")
+type("def f(n):\r"); expect(r"\.\.\. "); type("    return n\r"); expect(r"\.\.\. "); type("\r"); expect(">>> ")
+type("f(7) * 6\r"); expect(r"42\s"); expect(">>> ")
+type("while True: pass\r"); expect(r"\.\.\. "); type("\r"); time.sleep(0.3)
+type("\x03"); expect("KeyboardInterrupt"); expect(">>> ")
+type(".c\r"); expect(r"python3> "); type("1 ? 7 : 8\r"); expect(r"\$1 = 7"); expect("> ")
+type(".py\r"); expect(">>> "); type("f(3)\r"); expect(r"3\s"); expect(">>> ")
+type("exit()\r"); expect("left: process")
+END
+}
+
+@test "exec answers lines of Python in blocks, after .py" {
+    start_python python_program
+    run -0 "$ATTACH" --install --connection-handler exec "$pid"
+    text_client <<<$'sym nothing_of_this_name\n.py\nprint(counter)\nn = 2; n * 21\n1/0\nexit()'
+    assert_line --index 0 --regexp '^failed [0-9]+$'
+    assert_line --partial 'output 3'
+    assert_line 42
+    assert_line --partial 'failed 35'
+    assert_line --partial 'ZeroDivisionError: division by zero'
+    assert_output --partial 'bye'
+}
