@@ -105,3 +105,71 @@ look_at_busy() {
     run -0 "$ATTACH" --dump --freeze --max-pause 10000 --format json "$pid"
     assert_equal "$(jq -c '[.threads[] | .how, .python_problem] | unique' <<<"$output")" '[null,"frozen"]'
 }
+
+# load_saved VERSION: unpacks the saved look at Python 3.VERSION running snapshots/served.py, into $saved. Each was made
+# with the interpreter in /opt/python3.VERSION, which need not be here: all that is wanted of it is in the file.
+load_saved() {
+    saved=$BATS_TEST_TMPDIR/python3.$1
+    base64 -d "$TOP/tests/snapshots/python3.$1" >"$saved"
+}
+
+@test "saved looks at Python 3.8, 3.9, 3.10, 3.12 and 3.13 show their frames by the layout of each" {
+    sources=$TOP/tests/snapshots/served.py
+    napping=$(grep -n 'time.sleep' "$sources" | cut -d: -f1) calling=$(grep -n 'sorted(' "$sources" | cut -d: -f1)
+    recursing=$(grep -n 'self.serve' "$sources" | cut -d: -f1) yielding=$(grep -n 'yield' "$sources" | cut -d: -f1)
+    last=$(grep -n 'pass' "$sources" | cut -d: -f1)
+    for minor in 8 9 10 12 13; do
+        class= scope=
+        ((minor < 11)) || class=Server. scope='Server.serve.<locals>.' # co_qualname
+        load_saved "$minor"
+        run -0 "$ATTACH" --dump --load "$saved" --format json
+        assert_equal "$(jq -r .python.version <<<"$output" | cut -d. -f1,2)" "3.$minor"
+        frames=$(jq -r '.threads[0].frames[] | select(.language == "python") | "\(.function) \(.line)"' <<<"$output")
+        assert_equal "$frames" "${class}handle $napping
+${scope}<lambda> $calling
+${class}serve $calling
+${class}serve $recursing
+${class}serve $recursing
+requests $yielding
+<module> $((last - 1))"
+        # All in their place: none is left over.
+        assert_equal "$(jq -c '[.threads[] | .python_problem, .python_frames_apart]' <<<"$output")" '[null,[]]'
+    done
+}
+
+@test "Python's structures with anything in them do no harm: what makes no sense is not shown" {
+    for minor in 8 10 12 13; do
+        load_saved "$minor"
+        run -0 python3 - "$ATTACH" "$saved" "$(scaled 100)" <<'END'
+import random, struct, subprocess, sys, zlib
+attach, saved, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+file = open(saved, "rb").read()
+good = zlib.decompress(file[32:-16])
+random.seed(6)
+ends = {}
+words = [good[at:at + 8] for at in range(len(good) // 2, len(good) - 8)
+         if good[at + 5:at + 8] == b"\0\0\0" and good[at + 4] and good[at] % 8 == 0] # pointers, mostly
+for i in range(rounds):
+    bad = bytearray(good)
+    for _ in range(random.choice((1, 2, 8, 32))):
+        at = random.randrange(len(bad) // 2, len(bad) - 8) # memory comes last
+        what = random.choice((b"\0" * 8, b"\xff" * 8, b"\xff" * 7 + b"\x7f", random.randbytes(1), random.choice(words)))
+        bad[at:at + len(what)] = what
+    body = zlib.compress(bytes(bad), 1)
+    tail = struct.pack("<QI", len(bad), zlib.crc32(file[:32] + bytes(bad))) + b"END\n"
+    open(saved + ".bad", "wb").write(file[:32] + body + tail)
+    done = subprocess.run([attach, "--dump", "--load", saved + ".bad", "--max-frames", random.choice(("0", "256"))],
+                          capture_output=True, timeout=60)
+    ends[done.returncode] = ends.get(done.returncode, 0) + 1
+    assert done.returncode in (0, 1, 5), (i, done)
+    assert not any(byte < 32 and byte != 10 for byte in done.stdout), (i, done)
+assert ends.get(0), ends
+END
+    done
+}
+
+@test "the layouts of Python's structures are those of Debian's headers" {
+    run -0 "$TOP/tests/python_layouts" /usr/include/python3.11 /usr/include/python3.11d
+    assert_line --regexp '^Python 3\.11\.[0-9]+: 34 offsets compared, 0 wrong$'
+    assert_equal "${#lines[@]}" 2
+}

@@ -1,0 +1,19 @@
+import time
+
+
+class Server:
+    def serve(self, depth):
+        if depth:
+            return self.serve(depth - 1)
+        return sorted([2, 1], key=lambda request: self.handle(request))
+
+    def handle(self, größe):
+        time.sleep(100000)
+
+
+def requests():
+    yield Server().serve(2)
+
+
+for _ in requests():
+    pass
