@@ -74,36 +74,6 @@ static bool region_exists(const struct loan_site *site)
            mapping->end >= region->start + region->size;
 }
 
-/* A handler that interrupted the stub on its way home returns into it. */
-static bool stack_leads_into(const struct loan_site *site, const struct thread_snapshot *thread)
-{
-    for (size_t at = 0; at + 8 <= thread->stack.size; at += 8) {
-        uint64_t word;
-        memcpy(&word, thread->stack.bytes + at, sizeof(word));
-        if (word - site->stub.address < site->stub.size)
-            return true;
-    }
-    return false;
-}
-
-static bool stopped_thread_is_out(const struct loan_site *site, struct tracee *tracee)
-{
-    struct arch_regset regset;
-    CLEANUP_MAPS struct maps *maps = NULL;
-    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
-    struct error *error = tracee_get_registers(tracee, &regset);
-    if (!error)
-        error = maps_read(site->process, &maps);
-    if (!error)
-        error = snapshot_of_stopped_thread(site->process, maps, tracee->tid, &regset, 0, &snapshot);
-    if (error) {
-        error_destroy(error);
-        return false;
-    }
-    return arch_stub_place(&regset, site->stub.address) == STUB_OUTSIDE &&
-           !stack_leads_into(site, &snapshot->threads[0]);
-}
-
 static bool donor_is_out(const struct loan_site *site)
 {
     pid_t tid = loan_find_thread(site->process, site->parameters.donor);
@@ -113,7 +83,7 @@ static bool donor_is_out(const struct loan_site *site)
     struct error *error = tracee_seize(site->process, tid, &tracee);
     if (!error)
         error = tracee_stop(&tracee, deadline_after_us(STOP_US));
-    bool out = !error && stopped_thread_is_out(site, &tracee);
+    bool out = !error && loan_thread_is_out(site, &tracee);
     error_destroy(error);
     tracee_detach(&tracee, deadline_after_us(STOP_US));
     return out;

@@ -2,7 +2,9 @@
 
 #include "injector/cleanup.h"
 #include "injector/mailbox.h"
+#include "injector/maps.h"
 #include "injector/seccomp.h"
+#include "injector/snapshot.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -20,15 +22,14 @@
  * would kill), and those with which a C library interrupts all its threads: a thread that does not
  * answer hangs the app's setuid (glibc's SIGSETXID 33, musl's SIGSYNCCALL 34), or is musl's timer
  * and SIGCANCEL (32, 33). glibc's SIGCANCEL (32) is blocked: cancelling a thread while it is away
- * would unwind through the stub.
+ * would unwind through the stub; and so is 34, which is SIGRTMIN there, and the app's.
  */
 static uint64_t loan_mask(bool is_musl)
 {
     uint64_t open = SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) |
-                    SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(33) |
-                    SIGNAL_BIT(34);
+                    SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(33);
     if (is_musl)
-        open |= SIGNAL_BIT(32);
+        open |= SIGNAL_BIT(32) | SIGNAL_BIT(34);
     return ~open;
 }
 
@@ -149,6 +150,36 @@ static struct error *bring_home(struct loan_site *site, struct tracee *tracee)
     return error ? error : tracee_set_registers(tracee, &site->parameters.home);
 }
 
+/* A handler that interrupted the stub on its way home returns into it. */
+static bool stack_leads_into(const struct loan_site *site, const struct thread_snapshot *thread)
+{
+    for (size_t at = 0; at + 8 <= thread->stack.size; at += 8) {
+        uint64_t word;
+        memcpy(&word, thread->stack.bytes + at, sizeof(word));
+        if (word - site->stub.address < site->stub.size)
+            return true;
+    }
+    return false;
+}
+
+bool loan_thread_is_out(const struct loan_site *site, struct tracee *tracee)
+{
+    struct arch_regset regset;
+    CLEANUP_MAPS struct maps *maps = NULL;
+    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
+    struct error *error = tracee_get_registers(tracee, &regset);
+    if (!error)
+        error = maps_read(site->process, &maps);
+    if (!error)
+        error = snapshot_of_stopped_thread(site->process, maps, tracee->tid, &regset, 0, &snapshot);
+    if (error) {
+        error_destroy(error);
+        return false;
+    }
+    return arch_stub_place(&regset, site->stub.address) == STUB_OUTSIDE &&
+           !stack_leads_into(site, &snapshot->threads[0]);
+}
+
 /* What pthread_create returned to a thread that is at home already. */
 static int result_in_mailbox(const struct loan_site *site)
 {
@@ -177,8 +208,10 @@ static bool fetch(struct loan_site *site, struct tracee *tracee, struct error **
         *error = bring_home(site, tracee);
         return true;
     case STUB_OUTSIDE:
-        /* Inside pthread_create, or at home. */
-        if (site->parameters.work == LOAN_CREATE_THREAD && !mailbox_says_parked(site))
+        /* Inside pthread_create, in a handler of a signal that the loan lets through, or at home.
+         */
+        if ((site->parameters.work == LOAN_CREATE_THREAD && !mailbox_says_parked(site)) ||
+            !loan_thread_is_out(site, tracee))
             return false;
         report->outcome = LOAN_DONE;
         report->went_alone = true;

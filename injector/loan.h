@@ -51,6 +51,9 @@ typedef const char *loan_gate(void *context, pid_t tid, const struct arch_regset
 struct error *loan_try(struct loan_site *site, pid_t tid, enum loan_work work, loan_gate *gate,
                        void *context, deadline_t deadline, struct loan_report *ret) MUST_CHECK;
 
+/* True when a stopped thread is neither in the stub nor in a handler that will return into it. */
+bool loan_thread_is_out(const struct loan_site *site, struct tracee *tracee);
+
 /* Zeros into the caves of a site that no thread is in. `tid`: see remote_write. */
 void loan_clear_caves(struct loan_site *site, pid_t tid);
 

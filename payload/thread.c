@@ -15,10 +15,15 @@
 
 static _Atomic uint64_t spared; /* signals that our threads do not block */
 
+/* In glibc alone. */
+const char *gnu_get_libc_version(void);
+#pragma weak gnu_get_libc_version
+
 uint64_t thread_all_signals(void)
 {
-    return ~(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGTRAP) | BIT(SIGSYS) |
-             BIT(32) | BIT(33) | BIT(34));
+    uint64_t open = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGTRAP) |
+                    BIT(SIGSYS) | BIT(32) | BIT(33);
+    return ~(gnu_get_libc_version ? open : open | BIT(34));
 }
 
 uint64_t thread_blocked_signals(void)

@@ -22,9 +22,10 @@ struct thread {
 };
 
 /*
- * All signals but those of faults, which a blocked thread would die of, and 32 to 34: glibc's
- * SIGCANCEL and SIGSETXID, musl's SIGSYNCCALL. The program's setuid() waits for each thread to
- * answer them.
+ * All signals but those of faults, which a blocked thread would die of, and those of the C library:
+ * 32 and 33, in musl 34 too (glibc's SIGCANCEL and SIGSETXID, musl's SIGTIMER, SIGCANCEL and
+ * SIGSYNCCALL). The program's setuid() waits for each thread to answer them. In glibc 34 is
+ * SIGRTMIN: the program's own, which may wait for it with sigwaitinfo(2) and die of it elsewhere.
  */
 uint64_t thread_all_signals(void);
 /* Which of them our threads block: all, unless something else was set before they started. */

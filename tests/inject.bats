@@ -104,6 +104,20 @@ masks_are() {
     refute grep -m 5 bad "$BATS_TEST_TMPDIR/signal_storm.out"
 }
 
+@test "the first real-time signal is the program's: no thread of ours takes it, and no loan is disturbed by it" {
+    start_obeying "$TARGETS/rt_signals"
+    "$ATTACH" --install "$pid" >/dev/null
+    tell go
+    assert_equal "$reply" 'received 100 of 100'
+    "$ATTACH" --uninstall "$pid"
+    exec 7>&-
+    # Its main thread is borrowed while it gets five hundred of them a second.
+    start bystander "$BATS_TEST_TMPDIR/report" signals
+    rounds 3
+    alive "$pid"
+    assert_equal "$(output_of bystander)" ready
+}
+
 @test "a program that does nothing but allocate is borrowed only outside of malloc" {
     start malloc_hammer
     rounds "$(scaled 40)"
