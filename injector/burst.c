@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/deadline.h"
+#include "injector/helper.h"
 #include "injector/look.h"
 #include "injector/tracee.h"
 
@@ -78,6 +79,12 @@ static bool is_thread_of(const struct process *process, pid_t tid)
     return !fstatat(process->task_fd, path, &status, 0);
 }
 
+/* As if all deadlines had passed when nobody waits for the result any more. */
+static bool time_is_up(deadline_t deadline)
+{
+    return helper_is_orphan() || deadline_passed(deadline);
+}
+
 static void seize(const struct process *process, struct burst_thread *thread)
 {
     if (ptrace(PTRACE_SEIZE, thread->tid, NULL, NULL)) {
@@ -107,7 +114,7 @@ static bool interrupt_some(struct shared *shared, bool urgent, deadline_t deadli
     for (size_t i = 0; i < shared->count; i++) {
         if (shared->threads[i].urgent == urgent)
             interrupt(&shared->threads[i]);
-        if (i % 16 == 15 && deadline_passed(deadline))
+        if (i % 16 == 15 && time_is_up(deadline))
             return false;
     }
     return true;
@@ -116,13 +123,10 @@ static bool interrupt_some(struct shared *shared, bool urgent, deadline_t deadli
 /* True when something happened to the thread. */
 static bool wait_for_stop(struct burst_thread *thread)
 {
-    int status;
     /* By its id: to wait for any would search all tracees each time. */
-    pid_t waited = waitpid(thread->tid, &status, __WALL | WNOHANG);
-    if (waited == 0 || (waited < 0 && errno == EINTR))
+    enum tracee_stop_kind kind = tracee_poll(thread->tid, &thread->regset);
+    if (kind == TRACEE_RUNNING)
         return false;
-    enum tracee_stop_kind kind =
-        waited < 0 ? TRACEE_GONE : tracee_handle_stop(thread->tid, status, &thread->regset);
     if (kind == TRACEE_GONE)
         thread->outcome = BURST_GONE;
     if (kind != TRACEE_STOPPED && kind != TRACEE_GROUP_STOPPED)
@@ -146,7 +150,7 @@ static bool wait_for_stops(struct shared *shared, size_t first, deadline_t deadl
         }
         if (!late)
             return true;
-        if (deadline_passed(deadline))
+        if (time_is_up(deadline))
             return false;
         if (progress)
             continue;
@@ -262,7 +266,7 @@ static void copy_stacks(struct process *process, struct shared *shared,
         }
         if (!batch)
             return;
-        if (!urgent && deadline_passed(deadline)) {
+        if (!urgent && time_is_up(deadline)) {
             shared->cut = true;
             return;
         }
@@ -279,14 +283,14 @@ static void copy_more(struct process *process, const struct shared *shared,
 {
     for (size_t i = 0; request->copy_more && i < shared->count; i++) {
         const struct burst_thread *thread = &shared->threads[i];
-        if (!thread->copied || deadline_passed(deadline))
+        if (!thread->copied || time_is_up(deadline))
             continue;
         process->live_tid = thread->tid; /* as above */
         request->copy_more(request->copy_context, process, thread->tid, deadline);
     }
 }
 
-/* Without a signal: no stop that lasts has one (tracee_handle_stop). It fails only for a thread
+/* Without a signal: no stop that lasts has one (tracee_poll). It fails only for a thread
    that SIGKILL has taken. */
 static void detach(const struct burst_thread *thread)
 {
@@ -367,26 +371,27 @@ static void hold(struct shared *shared, deadline_t deadline)
 {
     static const struct timespec moment = {.tv_nsec = 20 * 1000};
     shared->standing = true;
-    while (!shared->done && !deadline_passed(deadline))
+    while (!shared->done && !time_is_up(deadline))
         nanosleep(&moment, NULL); /* woken early or not, it looks again */
     shared->held = shared->done;
 }
 
 _Noreturn static void run_helper(const struct process *target, struct shared *shared,
-                                 const struct burst_request *request, pid_t parent)
+                                 const struct burst_request *request)
 {
     struct process own = *target, *process = &own; /* its live_tid changes with the threads */
 
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
-        _exit(1);
+    helper_limit_orphan(UNREPAIRED_SLACK_US);
     /* What keeps the pause short; refused to users without privileges, and that is fine. */
     prctl(PR_SET_TIMERSLACK, 1);
     setpriority(PRIO_PROCESS, 0, -20);
 
     if (request->prepare_copy)
         request->prepare_copy(request->copy_context);
-    for (size_t i = 0; i < shared->count; i++)
+    for (size_t i = 0; i < shared->count && !helper_is_orphan(); i++)
         seize(process, &shared->threads[i]);
+    if (helper_is_orphan())
+        _exit(1); /* nothing was interrupted; a signal that has stopped a thread goes on */
 
     uint64_t start = monotonic_us();
     shared->first_interrupt_us = start;
@@ -405,6 +410,8 @@ _Noreturn static void run_helper(const struct process *target, struct shared *sh
             break;
     }
     shared->repaired = !any_late(shared);
+    if (shared->repaired)
+        helper_limit_orphan(KILL_SLACK_US);
     if (request->held) {
         if (all_stand(shared))
             hold(shared, start + request->max_pause_us * 90 / 100);
@@ -449,11 +456,8 @@ static struct error *create_shared(const struct burst_request *request, struct b
     return NULL;
 }
 
-/*
- * Waits until the helper has closed its end of the pipe, which its end does; kills it when it
- * overruns. `alive_fd` is the other end.
- */
-static void watch(struct shared *shared, pid_t helper, int alive_fd,
+/* Waits until the helper has ended; kills it when it overruns. */
+static void watch(struct shared *shared, const struct helper *helper,
                   const struct burst_request *request)
 {
     deadline_t seize_deadline = deadline_after_us(SEIZE_TIMEOUT_US);
@@ -469,7 +473,7 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd,
             deadline = shared->last_release_us + DRAIN_RUNNABLE_US + KILL_SLACK_US;
         uint64_t left = deadline_left_us(deadline);
         if (!left) {
-            kill(helper, SIGKILL);
+            kill(helper->pid, SIGKILL);
             shared->cut = true;
             return;
         }
@@ -479,42 +483,10 @@ static void watch(struct shared *shared, pid_t helper, int alive_fd,
             left = HELD_POLL_US;
         struct timespec timeout = {.tv_sec = (time_t)(left / 1000000),
                                    .tv_nsec = (long)(left % 1000000) * 1000};
-        struct pollfd poll_fd = {.fd = alive_fd, .events = POLLIN};
+        struct pollfd poll_fd = {.fd = helper->alive_fd, .events = POLLIN};
         if (ppoll(&poll_fd, 1, &timeout, NULL) > 0)
             return;
     }
-}
-
-static struct error *start_helper(const struct process *process,
-                                  const struct burst_request *request, struct shared *shared,
-                                  pid_t *helper, int *alive_fd)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC))
-        return error_create(ERROR_PARTIAL, errno, "no pipe for the helper process: %s",
-                            strerror(errno));
-    /* Ctrl-C at the terminal must end us, and the helper only through us, in good order. */
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t parent = getpid();
-    *helper = fork();
-    int errnum = errno;
-    if (*helper == 0) {
-        close(ends[0]);
-        run_helper(process, shared, request, parent);
-    }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    close(ends[1]);
-    if (*helper > 0) {
-        *alive_fd = ends[0];
-        return NULL;
-    }
-    close(ends[0]);
-    return error_create(ERROR_PARTIAL, errnum,
-                        "no helper process could be started (%s), so no running thread can be "
-                        "looked at; raise the limit of processes and try again",
-                        strerror(errnum));
 }
 
 struct error *burst_run(const struct process *process, const struct burst_request *request,
@@ -525,17 +497,16 @@ struct error *burst_run(const struct process *process, const struct burst_reques
     if (error)
         return error;
     struct shared *shared = ret->shared;
-    pid_t helper;
-    CLEANUP_CLOSE int alive_fd = -1;
-    error = start_helper(process, request, shared, &helper, &alive_fd);
+    struct helper helper;
+    error = helper_start("no running thread can be looked at", &helper);
     if (error) {
         burst_deinit(ret);
         return error;
     }
-    watch(shared, helper, alive_fd, request);
-    /* The kernel releases all tracees before it reports the exit (kernel/exit.c, exit_notify). */
-    while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    if (helper.pid == 0)
+        run_helper(process, shared, request);
+    watch(shared, &helper, request);
+    helper_end(&helper);
     uint64_t end = monotonic_us(), start = shared->first_interrupt_us;
     if (shared->last_release_us)
         end = shared->last_release_us;

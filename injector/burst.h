@@ -1,8 +1,8 @@
 /*
  * Stops threads of a target for one short moment, copies their registers and stacks, or has
- * something done meanwhile, and lets them go. All of it happens in a helper process: its end,
- * however it comes, releases every thread; it dies with us; and we kill it when the moment gets too
- * long.
+ * something done meanwhile, and lets them go. All of it happens in a helper process (helper.h): its
+ * end, however it comes, releases every thread; when we are killed it lets them go at once, each
+ * with its EINTR repair; and we kill it when the moment gets too long.
  */
 #ifndef INJECTOR_BURST_H
 #define INJECTOR_BURST_H

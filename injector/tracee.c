@@ -84,10 +84,9 @@ static int write_regset(pid_t tid, const struct arch_regset *regset)
     return ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &vector) ? errno : 0;
 }
 
-enum tracee_stop_kind tracee_handle_stop(pid_t tid, int status, struct arch_regset *regset)
+/* What a thread that just stopped needs at once, and what it told. */
+static enum tracee_stop_kind handle_stop(pid_t tid, int status, struct arch_regset *regset)
 {
-    if (!WIFSTOPPED(status))
-        return TRACEE_GONE;
     int signal = WSTOPSIG(status);
     bool event_stop = status >> 16 == PTRACE_EVENT_STOP;
     int readable = tracee_read_regset(tid, regset);
@@ -106,12 +105,34 @@ enum tracee_stop_kind tracee_handle_stop(pid_t tid, int status, struct arch_regs
         return TRACEE_STOPPED;
 
     /*
-     * A signal-delivery-stop is passed on at once, since our death during it loses the signal. The
-     * interrupt is still pending and stops the thread before it runs any further (kernel/signal.c,
-     * get_signal looks at JOBCTL_TRAP_MASK before it dequeues the next signal).
+     * A signal-delivery-stop is passed on at once. The interrupt is still pending and stops the
+     * thread before it runs any further (kernel/signal.c, get_signal looks at JOBCTL_TRAP_MASK
+     * before it dequeues the next signal).
      */
     ptrace(PTRACE_CONT, tid, NULL, (void *)(uintptr_t)(status >> 16 ? 0 : signal));
     return TRACEE_PASSED;
+}
+
+/*
+ * A stop is only looked at (WNOWAIT): the signal of a signal-delivery-stop that was waited for is
+ * lost if we die before it is passed on (kernel/exit.c, wait_task_stopped, takes exit_code away;
+ * kernel/signal.c, ptrace_stop, returns what is left of it).
+ */
+enum tracee_stop_kind tracee_poll(pid_t tid, struct arch_regset *ret)
+{
+    siginfo_t info = {0};
+    int status;
+    if (!waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL)) {
+        if (!info.si_pid)
+            return TRACEE_RUNNING;
+        if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
+            return handle_stop(tid, info.si_status << 8 | 0x7f, ret);
+    }
+    /* It has ended, or this is a Linux before 4.7, where waitid(2) knows no __WALL. */
+    pid_t waited = waitpid(tid, &status, __WALL | WNOHANG);
+    if (waited == 0 || (waited < 0 && errno == EINTR))
+        return TRACEE_RUNNING;
+    return waited > 0 && WIFSTOPPED(status) ? handle_stop(tid, status, ret) : TRACEE_GONE;
 }
 
 /* Waits a moment: first by giving the thread our processor, later by sleeping. */
@@ -132,9 +153,9 @@ struct error *tracee_stop(struct tracee *tracee, deadline_t deadline)
         return thread_error(tracee, "PTRACE_INTERRUPT");
 
     for (unsigned round = 0;; round++) {
-        int status;
-        pid_t waited = waitpid(tracee->tid, &status, __WALL | WNOHANG);
-        if (waited == 0 || (waited < 0 && errno == EINTR)) {
+        struct arch_regset regset;
+        enum tracee_stop_kind kind = tracee_poll(tracee->tid, &regset);
+        if (kind == TRACEE_RUNNING) {
             if (deadline_passed(deadline))
                 return error_create(ERROR_DEADLINE, ETIMEDOUT,
                                     "thread %d did not stop in time: it is in an uninterruptible "
@@ -143,9 +164,6 @@ struct error *tracee_stop(struct tracee *tracee, deadline_t deadline)
             wait_a_moment(round);
             continue;
         }
-        struct arch_regset regset;
-        enum tracee_stop_kind kind =
-            waited < 0 ? TRACEE_GONE : tracee_handle_stop(tracee->tid, status, &regset);
         if (kind == TRACEE_GONE) {
             tracee->seized = false;
             return thread_ended(tracee->tid);

@@ -56,8 +56,8 @@ struct error *tracee_continue(struct tracee *tracee) MUST_CHECK;
  */
 int tracee_read_regset(pid_t tid, struct arch_regset *ret);
 
-/* What a thread that just stopped needs at once, and what it told. */
 enum tracee_stop_kind {
+    TRACEE_RUNNING,       /* it has not stopped yet */
     TRACEE_STOPPED,       /* PTRACE_EVENT_STOP: it stays until let go; EINTR repaired */
     TRACEE_GROUP_STOPPED, /* the same, of a thread that SIGSTOP & co. had stopped */
     TRACEE_PASSED,        /* a signal-delivery-stop: passed on, the thread runs again */
@@ -65,10 +65,10 @@ enum tracee_stop_kind {
 };
 
 /*
- * Handles one wait status of a seized thread. For a stop that lasts, `regset` receives the
- * registers (size 0: they could not be read).
+ * Has a seized thread stopped? What it needs then is done at once. For a stop that lasts, `ret`
+ * receives the registers (size 0: they could not be read).
  */
-enum tracee_stop_kind tracee_handle_stop(pid_t tid, int status, struct arch_regset *regset);
+enum tracee_stop_kind tracee_poll(pid_t tid, struct arch_regset *ret);
 
 /*
  * Lets the thread go from where it is: PTRACE_DETACH when stopped. A
