@@ -1,6 +1,7 @@
-#include "injector/inject.h"
+#include "injector/inject_private.h"
 
 #include "injector/cleanup.h"
+#include "injector/helper.h"
 #include "injector/leftover.h"
 #include "injector/linkmap.h"
 #include "injector/loan.h"
@@ -11,8 +12,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +256,7 @@ struct injection {
     const struct loaded *loaded; /* the payload, when it is in the target already */
     uint64_t function;           /* and the address of the function there; else 0 */
     pid_t tid;                   /* of the bootstrap thread, as we see it */
+    bool leftovers;              /* of a killed manhole-attach are still in use */
     struct histogram *histogram;
 };
 
@@ -379,7 +379,7 @@ static struct error *borrow_some_thread(struct injection *injection, enum loan_w
     struct error *error = NULL;
     bool done = false;
     for (unsigned round = 0; !error && !done; round++) {
-        if (deadline_passed(deadline))
+        if (deadline_passed(deadline) || (work == LOAN_CREATE_THREAD && helper_is_orphan()))
             error = no_safe_point(injection);
         else if (is_stopped(injection->process))
             error = stopped_error(injection->process);
@@ -458,7 +458,7 @@ static struct error *no_answer(struct injection *injection)
 static struct error *wait_for_state(struct injection *injection, uint32_t state)
 {
     for (unsigned round = 0; bootstrap_state(injection) < state; round++) {
-        if (deadline_passed(injection->deadline)) {
+        if (deadline_passed(injection->deadline) || helper_is_orphan()) {
             struct error *ended = process_check_alive(injection->process);
             return ended ? ended : no_answer(injection);
         }
@@ -596,14 +596,22 @@ static struct error *read_outcome(struct injection *injection)
     }
 }
 
+/* False: the new thread has not run yet. injection->tid stays 0 when it has ended. */
+static bool find_thread(struct injection *injection)
+{
+    int32_t tid;
+    if (!mailbox_read(injection, MAILBOX_TID, &tid, sizeof(tid)) || !tid)
+        return false;
+    injection->tid = loan_find_thread(injection->process, tid);
+    return true;
+}
+
 static struct error *converse(struct injection *injection)
 {
     struct error *error = wait_for_state(injection, BOOTSTRAP_STARTED);
     if (error)
         return error;
-    int32_t tid;
-    if (mailbox_read(injection, MAILBOX_TID, &tid, sizeof(tid)))
-        injection->tid = loan_find_thread(injection->process, tid);
+    find_thread(injection);
     error = write_request(injection);
     if (!error)
         error = injection->loaded ? call_loaded(injection) : deliver_image(injection);
@@ -614,9 +622,11 @@ static struct error *converse(struct injection *injection)
 
 /* --- Leaving nothing behind. --- */
 
-static bool thread_is_gone(const struct injection *injection)
+static bool thread_is_gone(struct injection *injection)
 {
     char state[16];
+    if (!injection->tid && !find_thread(injection))
+        return false; /* it is still to come, and needs its stack */
     return !injection->tid ||
            !process_status_field(injection->process, injection->tid, "State", state, sizeof(state));
 }
@@ -638,30 +648,35 @@ static void tidy_up(struct injection *injection)
 #define LEFTOVERS_MAX 16
 #define LEFTOVER_WAIT_US 100000
 
-/* One site of a killed manhole-attach: cleared now, or left alone when a thread may be in it. */
-static void clear_leftover(struct injection *injection, const struct loan_site *site)
+/* One site of a killed manhole-attach: cleared now, or left alone when a thread may be in it
+ * (false). */
+static bool clear_leftover(struct injection *injection, const struct loan_site *site)
 {
     deadline_t deadline = deadline_after_us(LEFTOVER_WAIT_US);
     enum leftover leftover;
     while ((leftover = leftover_check(site)) == LEFTOVER_BUSY && !deadline_passed(deadline))
         nap(1000);
     if (leftover == LEFTOVER_BUSY)
-        return;
+        return false;
     injection->site = *site;
     if (leftover == LEFTOVER_CODE)
         loan_clear_caves(&injection->site, 0);
     else
         error_destroy(borrow_some_thread(injection, LOAN_UNMAP, deadline_after_us(TIDY_US)));
+    return true;
 }
 
-static void clear_leftovers(struct injection *injection)
+/* Returns false when one was busy. It uses the injection's own site. */
+static bool clear_leftovers(struct injection *injection)
 {
+    bool cleared = true;
     struct loan_site sites[LEFTOVERS_MAX];
     const struct survey *survey = &injection->survey;
     size_t count =
         leftover_find(injection->process, survey->maps, survey->linkmap, sites, LEFTOVERS_MAX);
     for (size_t i = 0; i < count; i++)
-        clear_leftover(injection, &sites[i]);
+        cleared &= clear_leftover(injection, &sites[i]);
+    return cleared;
 }
 
 /* A fresh look at the link map: is the payload out of it? */
@@ -724,7 +739,7 @@ static struct error *prepare(struct injection *injection)
     if (is_stopped(injection->process))
         return stopped_error(injection->process);
 
-    clear_leftovers(injection);
+    injection->leftovers = !clear_leftovers(injection);
     struct cave caves[2];
     const size_t sizes[] = {arch_stub_size(), arch_bootstrap_size()};
     error = cave_find(injection->process, survey->maps, survey->linkmap, sizes, 2, caves);
@@ -762,60 +777,25 @@ static struct error *inject(struct injection *injection)
     error = converse(injection);
     if (!error || error->kind != ERROR_NO_PROCESS)
         tidy_up(injection);
+    if (!error && injection->leftovers)
+        clear_leftovers(injection); /* whoever was in them has had the time of all this */
     if (!error && injection->request->unload && !injection->result->status)
         injection->result->unloaded = !payload_is_loaded(injection);
     return error;
 }
 
-struct worker {
-    struct injection injection;
-    struct error *error;
-};
-
-static void *work(void *argument)
-{
-    struct worker *worker = argument;
-    worker->error = inject(&worker->injection);
-    return NULL;
-}
-
-/* The kernel frees whatever this thread still traces when it ends (tracee.h). */
-static struct error *run_in_thread(struct worker *worker)
-{
-    pthread_t thread;
-    int errnum = pthread_create(&thread, NULL, work, worker);
-    if (errnum)
-        return error_create(ERROR_PARTIAL, errnum, "no thread could be started: %s",
-                            strerror(errnum));
-    pthread_join(thread, NULL);
-    return worker->error;
-}
-
-struct error *inject_call(struct process *process, const struct inject_request *request,
+struct error *inject_here(struct process *process, const struct inject_request *request,
                           struct inject_result *ret)
 {
-    *ret = (struct inject_result){0};
-    if (request->argument_size > INJECT_ARGUMENT_MAX ||
-        strlen(request->function) >= MAILBOX_MESSAGE - MAILBOX_FUNCTION)
-        return error_create(ERROR_USAGE, 0, "the argument of %s is too long", request->function);
-    struct worker worker = {
-        .injection =
-            {
-                .process = process,
-                .request = request,
-                .result = ret,
-                .deadline = deadline_after_us(request->timeout_us ? request->timeout_us
-                                                                  : DEFAULT_TIMEOUT_US),
-            },
+    struct injection injection = {
+        .process = process,
+        .request = request,
+        .result = ret,
+        .deadline =
+            deadline_after_us(request->timeout_us ? request->timeout_us : DEFAULT_TIMEOUT_US),
     };
-    /* Ctrl-C and the like wait a moment: our death now would be harmless, but leave memory behind.
-     */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    struct error *error = run_in_thread(&worker);
-    safepoint_destroy(worker.injection.safepoint);
-    survey_deinit(&worker.injection.survey);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    struct error *error = inject(&injection);
+    safepoint_destroy(injection.safepoint);
+    survey_deinit(&injection.survey);
     return error;
 }

@@ -62,10 +62,11 @@ struct inject_result {
  * a payload that this very call has loaded is unloaded again. What an earlier manhole-attach that
  * was killed has left is cleaned up first. Takes process_lock.
  *
- * Killed at any moment, we leave a target that goes on. One thing may be seen: a thread in a call
- * that any stop makes return EINTR (epoll_wait, semop, sigtimedwait, a socket with a time-out)
- * returns that when we die in the microseconds between its stop and the repair; such threads are
- * borrowed last.
+ * All of it is done by a helper process (helper.h). When we are killed it finishes or undoes what
+ * it had begun. Killed itself, it leaves a target that goes on, too, but one thing may be seen: a
+ * thread in a call that any stop makes return EINTR (epoll_wait, semop, sigtimedwait, a socket with
+ * a time-out) returns that when the helper dies in the microseconds between its stop and the
+ * repair; such threads are borrowed last.
  *
  * Errors beside those of inject_plan: ERROR_DEADLINE (no safe point: a histogram of where
  * the threads were; or: loaded but no answer, and where the new thread hangs), ERROR_STATE (unload
