@@ -211,7 +211,7 @@ bench:
 
 C_FILES = $(wildcard src/*.[ch] src/crepl/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
 	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc \
-	tests/targets/*.h tests/targets/*/*.[ch])
+	tests/targets/*.h tests/targets/*/*.[ch] tests/tools/kill_at.c)
 LINTED_FILES = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
 
 # Each version of clang-format lays out a little differently: this one decides.
