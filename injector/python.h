@@ -74,13 +74,23 @@ struct python_threads {
 
 /*
  * Reads the list of threads. It changes while it is read, if the target runs: each of the entries
- * is checked, yet one may be missing, or have just ended. `tids` are the target's threads, as we
- * see them.
+ * is checked, yet one may be missing, or have just ended. `tids`: the target's threads, as we
+ * see them, ascending.
  */
 struct error *python_threads_read(const struct python *python, const struct python_memory *memory,
                                   const pid_t *tids, size_t tid_count,
                                   struct python_threads **ret) MUST_CHECK;
 void python_threads_destroy(struct python_threads *threads);
+
+/* Puts them into their order again, after their ids were changed. */
+void python_threads_sort(struct python_threads *threads);
+
+/*
+ * An address on the C stack of the thread that runs code with this PyThreadState, which need not be
+ * the one that made it and whose id it has: 3.10 to 3.12. Otherwise 0, or no address on a stack.
+ */
+uint64_t python_thread_native(const struct python *python, const struct python_memory *memory,
+                              const struct python_thread *thread);
 
 /* The first of the entries of a thread, and how many there are; NULL: none. */
 const struct python_thread *python_thread_find(const struct python_threads *threads, pid_t tid,

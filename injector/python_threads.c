@@ -25,14 +25,23 @@ static bool word_at(const struct listing *listing, uint64_t structure, uint32_t 
     return structure && python_read_word(listing->memory, structure + offset, ret);
 }
 
+static int compare_ids(const void *left, const void *right)
+{
+    const pid_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
 static pid_t find_tid(const struct listing *listing, uint64_t inner)
 {
-    const pid_t *ids = listing->inner ? listing->inner : listing->tids;
-    for (size_t i = 0; i < listing->tid_count; i++) {
-        if (inner && (uint64_t)ids[i] == inner)
+    pid_t id = inner <= INT32_MAX ? (pid_t)inner : 0;
+    for (size_t i = 0; listing->inner && i < listing->tid_count; i++) {
+        if (id && listing->inner[i] == id)
             return listing->tids[i];
     }
-    return 0;
+    return !listing->inner && id && listing->tid_count &&
+                   bsearch(&id, listing->tids, listing->tid_count, sizeof(id), compare_ids)
+               ? id
+               : 0;
 }
 
 /*
@@ -172,10 +181,23 @@ struct error *python_threads_read(const struct python *python, const struct pyth
         python_threads_destroy(result);
         return error;
     }
-    if (result->count)
-        qsort(result->items, result->count, sizeof(*result->items), compare);
+    python_threads_sort(result);
     *ret = result;
     return NULL;
+}
+
+void python_threads_sort(struct python_threads *threads)
+{
+    if (threads->count)
+        qsort(threads->items, threads->count, sizeof(*threads->items), compare);
+}
+
+uint64_t python_thread_native(const struct python *python, const struct python_memory *memory,
+                              const struct python_thread *thread)
+{
+    uint64_t cframe;
+    uint32_t offset = python->layout.thread_cframe;
+    return offset && python_read_word(memory, thread->address + offset, &cframe) ? cframe : 0;
 }
 
 void python_threads_destroy(struct python_threads *threads)
@@ -189,15 +211,18 @@ void python_threads_destroy(struct python_threads *threads)
 const struct python_thread *python_thread_find(const struct python_threads *threads, pid_t tid,
                                                size_t *count)
 {
-    const struct python_thread *first = NULL;
-    *count = 0;
-    for (size_t i = 0; i < threads->count && threads->items[i].tid <= tid; i++) {
-        if (threads->items[i].tid != tid)
-            continue;
-        first = first ? first : &threads->items[i];
-        ++*count;
+    size_t low = 0, high = threads->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (threads->items[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return first;
+    *count = 0;
+    while (low + *count < threads->count && threads->items[low + *count].tid == tid)
+        ++*count;
+    return *count ? &threads->items[low] : NULL;
 }
 
 /* --- The lock. --- */

@@ -177,6 +177,55 @@ static struct error *read_sleepers(struct python_look *look, struct report *repo
     return snapshot_pause_threads(report->snapshot, how, woken, count);
 }
 
+static const struct mapping *stack_of(const struct report *report,
+                                      const struct thread_snapshot *thread)
+{
+    uint64_t sp = thread->registers.value[arch_sp];
+    return sp ? maps_find(report->snapshot->maps, sp) : NULL;
+}
+
+/* The thread on whose stack something lies; 0: nobody's. */
+static pid_t owner_of(const struct report *report, const struct mapping *stack)
+{
+    for (size_t i = 0; i < report->snapshot->thread_count; i++) {
+        if (stack_of(report, &report->snapshot->threads[i]) == stack)
+            return report->snapshot->threads[i].tid;
+    }
+    return 0;
+}
+
+/* Where the search has come to is *at: asked for ascending ids. */
+static const struct thread_snapshot *find_thread(const struct report *report, size_t *at, pid_t tid)
+{
+    const struct snapshot *snapshot = report->snapshot;
+    while (*at < snapshot->thread_count && snapshot->threads[*at].tid < tid)
+        ++*at;
+    bool found = *at < snapshot->thread_count && snapshot->threads[*at].tid == tid;
+    return found ? &snapshot->threads[*at] : NULL;
+}
+
+/* Code of an interpreter may be run by another thread than the one that made its state: whose stack
+   it runs on tells. */
+static void correct_owners(const struct python_look *look, const struct report *report,
+                           const struct python_memory *memory)
+{
+    bool any = false;
+    size_t at = 0;
+    for (size_t i = 0; i < look->after->count; i++) {
+        struct python_thread *thread = &look->after->items[i];
+        uint64_t native = python_thread_native(look->python, memory, thread);
+        const struct mapping *stack = native ? maps_find(report->snapshot->maps, native) : NULL;
+        const struct thread_snapshot *named = find_thread(report, &at, thread->tid);
+        if (!stack || (named && stack_of(report, named) == stack))
+            continue;
+        pid_t owner = owner_of(report, stack);
+        any |= owner != 0;
+        thread->tid = owner ? owner : thread->tid;
+    }
+    if (any)
+        python_threads_sort(look->after);
+}
+
 static struct error *list_threads(struct python_look *look, const struct report *report)
 {
     CLEANUP_FREE pid_t *tids = calloc(report->thread_count + 1, sizeof(*tids));
@@ -185,7 +234,11 @@ static struct error *list_threads(struct python_look *look, const struct report 
     for (size_t i = 0; i < report->thread_count; i++)
         tids[i] = report->snapshot->threads[i].tid;
     const struct python_memory memory = python_live_memory(look->live);
-    return python_threads_read(look->python, &memory, tids, report->thread_count, &look->after);
+    struct error *error =
+        python_threads_read(look->python, &memory, tids, report->thread_count, &look->after);
+    if (!error)
+        correct_owners(look, report, &memory);
+    return error;
 }
 
 /* What was copied is of another interpreter: the process runs another program now. */

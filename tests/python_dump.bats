@@ -173,3 +173,16 @@ END
     assert_line --regexp '^Python 3\.11\.[0-9]+: 34 offsets compared, 0 wrong$'
     assert_equal "${#lines[@]}" 2
 }
+
+@test "each interpreter's frames are those of the thread that runs them" {
+    start_python /usr/bin/python3 "$TOP/tests/targets/python_interpreters.py"
+    shows_both() {
+        "$ATTACH" --dump --max-pause 10000 --format json "$pid" |
+            jq -r '.threads[] | [.frames[] | select(.language == "python") | .function] | join(" ")' >"$BATS_TEST_TMPDIR/both"
+        diff "$BATS_TEST_TMPDIR/both" - <<'END'
+<module>
+inner <module> <lambda> Thread.run Thread._bootstrap_inner Thread._bootstrap
+END
+    }
+    wait_until 20 shows_both
+}
