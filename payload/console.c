@@ -143,6 +143,8 @@ static void command_help(struct request *request, const char *arguments)
         text_format(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
         output_format(output, "%-32s %s\n", usage, commands[i].summary);
     }
+    output_format(output, "%-32s %s\n", ".py, .c",
+                  "speak Python, where there is an interpreter; and C again");
 }
 
 void request_explain(struct request *request, enum guard_outcome outcome,

@@ -16,32 +16,27 @@ struct python_api python_api;
 
 static struct {
     struct python_api api; /* being filled */
-    char module[128];      /* all functions are of the same one */
+    struct modules modules;
+    const struct module *module; /* all functions are of the same one */
 } search;
 
-/* In the module that was found first; any, while none was. 0: it has no such symbol. */
+/* 0: the module has no such symbol. */
 static uintptr_t look_up(const char *name)
 {
-    struct symbol hits[SYMBOLS_MAX_HITS];
-    size_t count = symbols_by_name(name, hits);
-    for (size_t i = 0; i < count; i++)
-        if (!*search.module || text_equal(hits[i].module, search.module))
-            return hits[i].address;
-    return 0;
+    return symbols_in_module(search.module, name);
 }
 
 /* A process may have several in it: Debian's program has its own, and may load an extension that
    brings libpython along. The one that runs counts. */
 static bool find_running(bool *there)
 {
-    struct symbol hits[SYMBOLS_MAX_HITS];
-    size_t count = symbols_by_name("Py_IsInitialized", hits);
-    *there = count > 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!((int (*)(void))hits[i].address)())
-            continue;
-        text_copy(search.module, sizeof(search.module), hits[i].module);
-        return true;
+    *there = false;
+    for (size_t i = 0; i < search.modules.count; i++) {
+        search.module = &search.modules.list[i];
+        uintptr_t is_initialized = look_up("Py_IsInitialized");
+        *there |= is_initialized != 0;
+        if (is_initialized && ((int (*)(void))is_initialized)())
+            return true;
     }
     return false;
 }
@@ -66,7 +61,6 @@ enum finding { NOTHING, NOT_RUNNING, INCOMPLETE, ALL };
 static uint64_t find_all(void)
 {
     bool there;
-    memset(&search, 0, sizeof(search));
     if (!find_running(&there))
         return there ? NOT_RUNNING : NOTHING;
     return take_functions() ? ALL : INCOMPLETE;
@@ -153,14 +147,17 @@ static enum python_presence judge(enum finding finding, char *why, size_t size)
 
 enum python_presence python_api_find(char *why, size_t size)
 {
-    uint64_t arguments[ARCH_ARGUMENTS] = {0}, finding;
+    uint64_t arguments[ARCH_ARGUMENTS] = {0}, finding = NOTHING;
     struct guard_report report;
-    if (guard_run(GUARD_CUT_WAITING, (uintptr_t)find_all, arguments, &finding, &report) !=
-        GUARD_RETURNED) {
-        text_copy(why, size, "the loader does not let us look for a Python interpreter");
-        return PYTHON_NONE;
-    }
-    return judge((enum finding)finding, why, size);
+    memset(&search, 0, sizeof(search));
+    bool done = modules_read(&search.modules) == 0 &&
+                guard_run(GUARD_CUT_WAITING, (uintptr_t)find_all, arguments, &finding, &report) ==
+                    GUARD_RETURNED;
+    modules_deinit(&search.modules);
+    if (done)
+        return judge((enum finding)finding, why, size);
+    text_copy(why, size, "what is loaded in this process cannot be searched for an interpreter");
+    return PYTHON_NONE;
 }
 
 bool python_api_alive(void)

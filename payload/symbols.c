@@ -25,13 +25,9 @@ static const void *pointer_of(uintptr_t base, Elf64_Addr value)
     return (const void *)(value < base ? base + value : value);
 }
 
-static bool table_init(struct table *table, const struct dl_phdr_info *info)
+static bool table_init_at(struct table *table, uintptr_t base, const Elf64_Dyn *entry)
 {
-    *table = (struct table){.base = info->dlpi_addr};
-    const Elf64_Dyn *entry = NULL;
-    for (size_t i = 0; i < info->dlpi_phnum; i++)
-        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-            entry = (const void *)(table->base + info->dlpi_phdr[i].p_vaddr);
+    *table = (struct table){.base = base};
     if (!entry)
         return false;
     for (; entry->d_tag != DT_NULL; entry++) {
@@ -48,6 +44,15 @@ static bool table_init(struct table *table, const struct dl_phdr_info *info)
             table->gnu_hash = pointer;
     }
     return table->symbols && table->names && (table->hash || table->gnu_hash);
+}
+
+static bool table_init(struct table *table, const struct dl_phdr_info *info)
+{
+    const Elf64_Dyn *dynamic = NULL;
+    for (size_t i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    return table_init_at(table, info->dlpi_addr, dynamic);
 }
 
 static enum symbol_kind kind_of(const Elf64_Sym *symbol)
@@ -191,4 +196,15 @@ size_t symbols_by_name(const char *name, struct symbol hits[SYMBOLS_MAX_HITS])
     if (search.found_own && search.count < SYMBOLS_MAX_HITS)
         hits[search.count++] = search.own;
     return search.count;
+}
+
+uintptr_t symbols_in_module(const struct module *module, const char *name)
+{
+    struct name_search search = {.name = name};
+    struct table table;
+    if (!module->dynamic || !table_init_at(&table, module->bias, (const void *)module->dynamic))
+        return 0;
+    hash_name(&search);
+    const Elf64_Sym *found = look_up(&table, &search);
+    return found ? table.base + found->st_value : 0;
 }

@@ -6,6 +6,8 @@
 #ifndef PAYLOAD_SYMBOLS_H
 #define PAYLOAD_SYMBOLS_H
 
+#include "payload/modules.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,5 +26,12 @@ struct symbol {
 
 /* Definitions of `name` in load order, ours last; returns how many were written into `hits`. */
 size_t symbols_by_name(const char *name, struct symbol hits[SYMBOLS_MAX_HITS]);
+
+/*
+ * The definition of `name`, a function or an object, in one module; 0: it has none. It asks the
+ * loader for nothing, whose lock may be held for ever; but a module may go away meanwhile: under
+ * the guard.
+ */
+uintptr_t symbols_in_module(const struct module *module, const char *name);
 
 #endif
