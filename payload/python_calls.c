@@ -211,6 +211,11 @@ void python_calls_serve(enum python_task task, const char *text, size_t size, bo
     drop(result);
 }
 
+void python_calls_absorb(void)
+{
+    drop(call("absorb", NULL));
+}
+
 void python_calls_close(void)
 {
     drop(call("close", NULL));

@@ -51,6 +51,15 @@ void python_calls_end(void);
 void python_calls_serve(enum python_task task, const char *text, size_t size, bool holds_value,
                         struct python_answer *ret);
 
+/*
+ * An interrupt that came too late for the task is taken here, and forgotten. Not by
+ * PyThreadState_SetAsyncExc(thread, NULL): up to 3.12 that tells the evaluation loops of all
+ * threads that there is an exception to be taken, and nobody ever does (pending.async_exc,
+ * ceval_gil.h and ceval.c): they would look for it before each call and jump for ever after, and
+ * where 3.11 traces a thread, stay there (the jump of RESUME back to itself).
+ */
+void python_calls_absorb(void);
+
 /* Ends it: what was changed is as it was. */
 void python_calls_close(void);
 /* The interpreter is not there any more, or we are in a forked child. */

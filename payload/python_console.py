@@ -329,6 +329,12 @@ def greeting():
 
 # --- Evaluating. ---
 
+def absorb():
+    """Where an interrupt is raised that is on its way: at each call, and at each turn of a loop."""
+    for _ in (1, 2):
+        pass
+
+
 def display(value):
     if value is None:
         return

@@ -165,7 +165,7 @@ static void do_task(void)
     python_calls_serve(state.task, state.text, state.text_size, state.holds_value, &state.answer);
     end_child();
     atomic_store(&state.interruptible, 0);
-    python_api.PyThreadState_SetAsyncExc(python_ident(), NULL);
+    python_calls_absorb();
     if (runs_code)
         python_calls_end();
 }
