@@ -25,6 +25,7 @@ struct python_interpreter;
     X(Py_DecRef, void, (struct python_object *))                                                 \
     X(PyGILState_Ensure, int, (void))                                                            \
     X(PyGILState_Release, void, (int))                                                           \
+    X(PyGILState_GetThisThreadState, struct python_thread_state *, (void))                       \
     X(PyEval_SaveThread, struct python_thread_state *, (void))                                   \
     X(PyEval_RestoreThread, void, (struct python_thread_state *))                                \
     X(PyEval_GetBuiltins, struct python_object *, (void))                                        \

@@ -123,10 +123,21 @@ static unsigned long python_ident(void)
     return (unsigned long)state.thread.handle; /* PyThread_get_thread_ident: pthread_self */
 }
 
+/* True when the interpreter that we were in has ended since, and another may have begun: our thread
+   state went with it. */
+static bool is_stranded(void)
+{
+    return state.entered && python_api.PyGILState_GetThisThreadState() != state.saved;
+}
+
 static bool take_gil(void)
 {
     if (!python_api_alive())
         return false;
+    if (is_stranded()) {
+        python_calls_forget();
+        state.entered = false;
+    }
     if (state.entered)
         python_api.PyEval_RestoreThread(state.saved);
     else
@@ -173,7 +184,8 @@ static void do_task(void)
 static void leave(void)
 {
     if (state.entered && take_gil()) {
-        python_calls_close();
+        if (state.entered)
+            python_calls_close();
         python_api.PyGILState_Release(state.outer);
     }
     python_calls_forget();
