@@ -49,6 +49,30 @@ void python_look_end(struct python_look *look)
     free(look);
 }
 
+/* --- The list of threads. --- */
+
+#define LIST_ATTEMPTS 50
+
+/* Threads that begin and end meanwhile tear the list: then it is read anew, from memory as it is by
+   then. *live and *ret are the caller's. */
+static struct error *list_whole(const struct python *python, struct process *process,
+                                const pid_t *tids, size_t count, struct python_live **live,
+                                struct python_threads **ret)
+{
+    for (unsigned attempt = 1;; attempt++) {
+        *live = python_live_create(process);
+        if (!*live)
+            return error_no_memory();
+        const struct python_memory memory = python_live_memory(*live);
+        struct error *error = python_threads_read(python, &memory, tids, count, ret);
+        if (error || !(*ret)->problem || attempt == LIST_ATTEMPTS)
+            return error;
+        python_threads_destroy(*ret);
+        *ret = NULL;
+        python_live_destroy(*live);
+    }
+}
+
 /* --- Before the look. --- */
 
 static struct error *list_now(const struct python_look *look, struct process *process,
@@ -59,11 +83,8 @@ static struct error *list_now(const struct python_look *look, struct process *pr
     struct error *error = process_threads(process, &tids, &count);
     if (error)
         return error;
-    struct python_live *live = python_live_create(process);
-    if (!live)
-        return error_no_memory();
-    const struct python_memory memory = python_live_memory(live);
-    error = python_threads_read(look->python, &memory, tids, count, ret);
+    struct python_live *live;
+    error = list_whole(look->python, process, tids, count, &live, ret);
     python_live_destroy(live);
     return error;
 }
@@ -233,12 +254,13 @@ static struct error *list_threads(struct python_look *look, const struct report 
         return error_no_memory();
     for (size_t i = 0; i < report->thread_count; i++)
         tids[i] = report->snapshot->threads[i].tid;
+    struct error *error = list_whole(look->python, report->process, tids, report->thread_count,
+                                     &look->live, &look->after);
+    if (error)
+        return error;
     const struct python_memory memory = python_live_memory(look->live);
-    struct error *error =
-        python_threads_read(look->python, &memory, tids, report->thread_count, &look->after);
-    if (!error)
-        correct_owners(look, report, &memory);
-    return error;
+    correct_owners(look, report, &memory);
+    return NULL;
 }
 
 /* What was copied is of another interpreter: the process runs another program now. */
@@ -259,9 +281,8 @@ struct error *python_look_read(struct python_look **to, struct report *report,
     if (!look)
         return error_no_memory();
     look->python = report->python;
-    look->live = python_live_create(report->process);
     look->asleep = calloc(report->thread_count + 1, sizeof(*look->asleep));
-    if (!look->live || !look->asleep)
+    if (!look->asleep)
         return error_no_memory();
     look->thread_count = report->thread_count;
     struct error *error = list_threads(look, report);
