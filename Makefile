@@ -34,7 +34,7 @@ PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light g
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
 	clang clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
 	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg libpython3.11-dev \
-	postgresql-15 dpkg-dev
+	postgresql-15 dpkg-dev python3-flask
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 

@@ -16,6 +16,7 @@ for function in python.PyInterpreterState_Head, python.PyInterpreterState_Thread
     function.restype = ctypes.c_void_p
 python.PyInterpreterState_ThreadHead.argtypes = python.PyThreadState_Next.argtypes = [ctypes.c_void_p]
 kept = {}
+busy = False  # the program does so much meanwhile that its objects and threads are not to be counted
 
 
 def thread_states():
@@ -30,17 +31,10 @@ def resident():
         return int(file.read().split()[1]) * 4
 
 
-def census():
-    gc.collect()
-    found = {
+def lasting():
+    """What stays, whatever the program does meanwhile."""
+    return {
         "modules": sorted(sys.modules),
-        "threads": sorted(thread.name for thread in threading.enumerate()),
-        "active": sorted(threading._active),
-        "dangling": len(threading._dangling),
-        "frames": sorted(sys._current_frames()),
-        "states": thread_states(),
-        "tasks": len(os.listdir("/proc/self/task")),
-        "descriptors": len(os.listdir("/proc/self/fd")),
         "handlers": [str(signal.getsignal(number)) for number in range(1, 32)],
         "sys": {name: id(value) for name, value in vars(sys).items()},
         "builtins": {name: id(value) for name, value in vars(sys.modules["builtins"]).items()},
@@ -49,11 +43,27 @@ def census():
         "recursion limit": sys.getrecursionlimit(),
         "encoding": [sys.getfilesystemencoding(), sys.getdefaultencoding()],
         "hooks": [id(sys.gettrace()), id(sys.getprofile()), gc.isenabled(), *gc.get_threshold()],
+        "descriptors": len(os.listdir("/proc/self/fd")),
+    }
+
+
+def census():
+    gc.collect()
+    found = lasting()
+    if busy:
+        return found
+    found.update({
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "active": sorted(threading._active),
+        "dangling": len(threading._dangling),
+        "frames": sorted(sys._current_frames()),
+        "states": thread_states(),
+        "tasks": len(os.listdir("/proc/self/task")),
         "references": {module.__name__: [sys.getrefcount(module), sys.getrefcount(vars(module))]
                        for module in map(sys.modules.get, ("builtins", "sys", "__main__", "threading", "posix", "_io"))},
         "streams": [sys.getrefcount(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)],
         "objects": None,
-    }
+    })
     # Last, so that what stands here already is counted, too.
     found["objects"] = dict(collections.Counter(type(one).__module__ + "." + type(one).__name__
                                                 for one in gc.get_objects()))
