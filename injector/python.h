@@ -104,8 +104,8 @@ enum python_gil_state {
 };
 struct python_gil {
     enum python_gil_state state;
-    uint64_t address; /* of the lock (struct _gil_runtime_state); 0: unknown. Interpreters that
-                         share it have the same. */
+    uint64_t address; /* of the lock (last_holder in struct _gil_runtime_state); 0: unknown.
+                         Interpreters that share it have the same. */
     pid_t
         tid; /* of GIL_HELD: the thread that took it last, and has not given it back; 0: unknown */
 };
@@ -117,6 +117,14 @@ struct python_gil {
 struct python_gil python_gil_holder(const struct python *python, const struct python_memory *memory,
                                     const struct python_threads *threads,
                                     const struct python_thread *thread);
+
+/* True of the word that a thread sleeps on, for up to 5 ms at a time, until it may have the lock.
+ */
+bool python_gil_is_awaited_at(const struct python_gil *gil, uint64_t futex);
+
+/* True of an address within what the lock is made of: its condition, the mutex around it, and the
+   same again for how it is passed on. */
+bool python_gil_contains(const struct python_gil *gil, uint64_t address);
 
 /* --- Frames. --- */
 

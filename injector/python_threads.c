@@ -266,3 +266,21 @@ struct python_gil python_gil_holder(const struct python *python, const struct py
     }
     return gil;
 }
+
+/*
+ * Behind last_holder stand locked, switch_number, cond, mutex, switch_cond, switch_mutex in all
+ * versions: Include/internal/pycore_gil.h. The sizes are those of pthread_cond_t and
+ * pthread_mutex_t in glibc and musl, 64 bits.
+ */
+enum { GIL_CONDITION = 24, CONDITION_SIZE = 48, MUTEX_SIZE = 40 };
+
+bool python_gil_is_awaited_at(const struct python_gil *gil, uint64_t futex)
+{
+    return gil->address && futex - (gil->address + GIL_CONDITION) < CONDITION_SIZE;
+}
+
+bool python_gil_contains(const struct python_gil *gil, uint64_t address)
+{
+    return gil->address &&
+           address - (gil->address + GIL_CONDITION) < 2 * (uint64_t)(CONDITION_SIZE + MUTEX_SIZE);
+}

@@ -24,13 +24,18 @@ static size_t next_of(const struct wait *wait)
     return wait->verified && wait->owner.kind == OWNER_THREAD ? wait->owner.index : NO_THREAD;
 }
 
-/* All were asleep when the snapshot was taken or watched; are they still, after all was read? */
+/*
+ * All were asleep when the snapshot was taken or watched; are they still, after all was read? Who
+ * waits for the GIL wakes up to look whether it is free: that it is not, the sleep of its holder
+ * says, the next one here.
+ */
 static bool sleeps_on(const struct graph *graph, size_t start)
 {
     const struct report *report = graph->search->report;
     size_t i = start;
     do {
-        if (!snapshot_still_asleep(report->snapshot, report->threads[i].thread))
+        if (graph->waits->waits[i].kind != WAIT_GIL &&
+            !snapshot_still_asleep(report->snapshot, report->threads[i].thread))
             return false;
         i = graph->next[i];
     } while (i != start);

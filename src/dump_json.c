@@ -208,6 +208,7 @@ static void put_python(json_object *object, const struct report_python *python)
 static json_object *thread_object(const struct report *report, const struct report_thread *thread)
 {
     const struct thread_snapshot *seen = thread->thread;
+    const struct wait *wait = &report->waits->waits[thread - report->threads];
     char state[2] = {seen->state, '\0'};
     json_object *object = json_object_new_object();
     put(object, "tid", json_object_new_int(seen->tid));
@@ -217,7 +218,9 @@ static json_object *thread_object(const struct report *report, const struct repo
     put(object, "problem", text(seen->problem));
     put(object, "syscall", syscall_object(report->process, seen));
     put(object, "wait_channel", seen->wait_channel[0] ? text(seen->wait_channel) : NULL);
-    put(object, "waits_for", waits_for_object(&report->waits->waits[thread - report->threads]));
+    put(object, "waits_for", waits_for_object(wait));
+    if (report->python)
+        put(object, "holds_gil", json_object_new_boolean(wait->holds_gil));
     json_object *frames = json_object_new_array_ext((int)thread->frame_count + 1);
     for (size_t i = 0; i < thread->frame_count; i++)
         json_object_array_add(frames, frame_object(&thread->frames[i]));

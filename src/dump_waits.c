@@ -26,6 +26,7 @@ static const char *phrase(enum wait_kind kind)
         [WAIT_ALLOCATOR] = "waits for a lock of malloc",
         [WAIT_STREAM] = "waits for the lock of a stdio stream",
         [WAIT_FUTEX] = "waits for futex",
+        [WAIT_GIL] = "waits for the GIL",
         [WAIT_DESCRIPTOR] = "waits on",
         [WAIT_FILE_LOCK] = "waits for a lock of",
         [WAIT_CHILD] = "waits for",
@@ -98,11 +99,12 @@ static void add_wait(struct words *words, const struct wait *wait, struct common
     const char *gap = strstr(before, "%s");
     add(words, "%.*s%s%s", gap ? (int)(gap - before) : (int)strlen(before), before, gap ? type : "",
         gap ? gap + 2 : "");
-    if (wait->address && common.address)
+    bool has_place = wait->address && wait->kind != WAIT_GIL; /* nobody needs to be told which */
+    if (has_place && common.address)
         add_place(words, wait->address, wait->place);
-    else if (wait->address)
+    else if (has_place)
         add(words, " ...");
-    else if (wait->place)
+    else if (wait->place && wait->kind != WAIT_GIL)
         add(words, " %s", common.place ? wait->place : "...");
     if (wait->owner.kind != OWNER_UNKNOWN) {
         add(words, wait->kind == WAIT_JOIN || wait->kind == WAIT_CHILD ? " " : " held by ");
@@ -137,8 +139,12 @@ bool waits_describe(const struct wait *const *waits, size_t count, char *buffer,
 {
     struct words words = {buffer, size, 0};
     struct common common = {true, true, true, true};
-    if (count == 0 || !says_more(waits[0]))
+    if (count == 0 || !(waits[0]->holds_gil || says_more(waits[0])))
         return false;
+    if (waits[0]->holds_gil)
+        add(&words, "holds the GIL%s", says_more(waits[0]) ? "; " : "");
+    if (!says_more(waits[0]))
+        return true;
     for (size_t i = 1; i < count; i++) {
         common.address &= waits[i]->address == waits[0]->address;
         common.place &= same_text(waits[i]->place, waits[0]->place);
@@ -157,6 +163,8 @@ static int compare_numbers(uint64_t a, uint64_t b)
 int waits_compare(const struct wait *a, const struct wait *b)
 {
     int order = compare_numbers(a->kind, b->kind);
+    if (!order)
+        order = compare_numbers(a->holds_gil, b->holds_gil);
     if (!order)
         order = strcmp(a->type, b->type);
     if (!order)

@@ -26,6 +26,7 @@ const char *wait_kind_name(enum wait_kind kind)
         [WAIT_ALLOCATOR] = "malloc",
         [WAIT_STREAM] = "stream",
         [WAIT_FUTEX] = "futex",
+        [WAIT_GIL] = "gil",
         [WAIT_DESCRIPTOR] = "descriptor",
         [WAIT_FILE_LOCK] = "file-lock",
         [WAIT_CHILD] = "child",
@@ -81,7 +82,7 @@ static size_t find_thread(struct search *search, pid_t inner)
     return NO_THREAD;
 }
 
-static void set_thread(const struct search *search, size_t index, struct wait_owner *ret)
+void wait_set_thread(const struct search *search, size_t index, struct wait_owner *ret)
 {
     const struct thread_snapshot *thread = search->report->threads[index].thread;
     *ret = (struct wait_owner){.kind = OWNER_THREAD,
@@ -147,7 +148,7 @@ void wait_find_owner(struct search *search, pid_t tid, uint64_t address, struct 
     struct wait_owner other = {.index = NO_THREAD};
     size_t index = find_thread(search, tid);
     if (index != NO_THREAD) {
-        set_thread(search, index, ret);
+        wait_set_thread(search, index, ret);
         return;
     }
     *ret = (struct wait_owner){.kind = OWNER_MISSING, .tid = tid, .index = NO_THREAD};
@@ -238,24 +239,37 @@ static void read_thread(struct search *search, size_t index)
 {
     const struct report_thread *thread = &search->report->threads[index];
     struct wait *wait = &search->waits->waits[index];
+    if (wait->kind == WAIT_GIL)
+        return;
     if (waits_in_a_lock(thread))
         wait_read_lock(search, thread, strcmp(call_of(thread), "futex") == 0, wait);
     else
         wait_read_call(search, thread, call_of(thread), wait);
+    /* The mutex within the GIL is held for moments, also by who waits for the GIL. */
+    if (wait_is_in_gil(search, wait->address))
+        wait->owner = (struct wait_owner){0};
+}
+
+static bool slept_on(const struct search *search, size_t index)
+{
+    const struct report *report = search->report;
+    return search->watched[index] &&
+           snapshot_still_asleep(report->snapshot, report->threads[index].thread);
 }
 
 /* What was read is only told of a thread that slept meanwhile; the call is its snapshot's. */
 static void prove(struct search *search, size_t index)
 {
-    const struct report *report = search->report;
-    const struct thread_snapshot *thread = report->threads[index].thread;
     struct wait *wait = &search->waits->waits[index];
     bool call_alone = wait->owner.kind == OWNER_UNKNOWN && !wait->detail;
+    wait->holds_gil = wait->holds_gil && slept_on(search, index);
     if (wait->kind == WAIT_UNKNOWN)
         return;
-    wait->verified =
-        call_alone ? thread->how == THREAD_BLOCKED
-                   : search->watched[index] && snapshot_still_asleep(report->snapshot, thread);
+    if (call_alone)
+        wait->verified = search->report->threads[index].thread->how == THREAD_BLOCKED;
+    else
+        wait->verified =
+            slept_on(search, wait->kind == WAIT_GIL ? wait_gil_holder(search, wait) : index);
     if (wait->verified)
         return;
     wait->owner = (struct wait_owner){0};
@@ -297,14 +311,16 @@ static void watch_all(struct search *search)
         nanosleep(&moment, NULL); /* woken early or not, it looks again */
 }
 
-static void search_all(struct search *search)
+static struct error *search_all(struct search *search)
 {
     const struct report *report = search->report;
     watch_all(search);
-    for (size_t i = 0; i < report->thread_count; i++)
+    struct error *error = wait_read_gils(search);
+    for (size_t i = 0; i < report->thread_count && !error; i++)
         read_thread(search, i);
-    for (size_t i = 0; i < report->thread_count; i++)
+    for (size_t i = 0; i < report->thread_count && !error; i++)
         prove(search, i);
+    return error;
 }
 
 struct error *waits_create(const struct report *report, struct waits **ret)
@@ -322,12 +338,14 @@ struct error *waits_create(const struct report *report, struct waits **ret)
                             .waits = waits,
                             .watched = watched,
                             .nested = process_is_nested(report->process)};
-    search_all(&search);
-    struct error *error = waits_find_deadlocks(&search);
+    struct error *error = search_all(&search);
+    if (!error)
+        error = waits_find_deadlocks(&search);
     for (size_t i = 0; !error && i < waits->count; i++)
         name_places(&search, &waits->waits[i]);
     descriptors_destroy(search.descriptors);
     free(search.locks);
+    free(search.gils);
     free(search.inner);
     if (error) {
         waits_destroy(waits);

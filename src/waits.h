@@ -6,7 +6,9 @@
  * Locks move while we look. An owner is named only when it was read while the waiting thread slept
  * in the call that the snapshot shows (snapshot_watch), and a deadlock only when every thread in it
  * slept from the snapshot on until all of their locks had been read: then each held what the one
- * before it waits for, all at one moment, and none of them can let go.
+ * before it waits for, all at one moment, and none of them can let go. A thread that waits for the
+ * GIL of a Python interpreter need not sleep for that: it has no way out while another one sleeps
+ * with the GIL.
  */
 #ifndef SRC_WAITS_H
 #define SRC_WAITS_H
@@ -34,6 +36,7 @@ enum wait_kind {
     WAIT_ALLOCATOR, /* a lock within malloc and its kin */
     WAIT_STREAM,    /* the lock of a stdio stream */
     WAIT_FUTEX,     /* a word in memory, of what kind is not known */
+    WAIT_GIL,       /* the lock of a Python interpreter, to run its code */
     WAIT_DESCRIPTOR,
     WAIT_FILE_LOCK,
     WAIT_CHILD,
@@ -68,9 +71,11 @@ struct wait {
     uint64_t mutex;   /* of a condition: the mutex that is taken again; 0: unknown */
     char *mutex_place;
     struct wait_owner owner;
-    char *detail;  /* more, in words; text of the target, not sanitized; NULL: none */
-    bool guessed;  /* the kind: by a guessed frame, which the lock's words do not contradict */
-    bool verified; /* the thread slept on while this was read */
+    char *detail;   /* more, in words; text of the target, not sanitized; NULL: none */
+    bool guessed;   /* the kind: by a guessed frame, which the lock's words do not contradict */
+    bool verified;  /* the thread slept on while this was read; of WAIT_GIL with an owner: that did,
+                       so that this one waits for it all the time, though it wakes up to look */
+    bool holds_gil; /* of a Python interpreter: it slept on, and has it all the time */
 };
 
 /* Threads that wait for each other in a circle: each for what the next one holds. */

@@ -2,6 +2,7 @@
 #ifndef SRC_WAITS_PRIVATE_H
 #define SRC_WAITS_PRIVATE_H
 
+#include "injector/deadline.h"
 #include "src/dump.h"
 #include "src/waits.h"
 
@@ -11,6 +12,12 @@
 #include <sys/types.h>
 
 enum c_library { LIBRARY_UNKNOWN, LIBRARY_GLIBC, LIBRARY_MUSL };
+
+/* The lock of a Python interpreter. */
+struct search_gil {
+    struct python_gil gil;
+    size_t holder; /* that is watched and has it; else NO_THREAD */
+};
 
 /* The look for waits while it goes on. */
 struct search {
@@ -25,6 +32,9 @@ struct search {
     struct descriptors *descriptors; /* src/descriptors.h; made when first needed */
     char *locks;                     /* /proc/locks, the same */
     unsigned lock_readings;          /* how often it was read */
+    struct search_gil *gils;
+    size_t gil_count;
+    deadline_t gils_until; /* for the look who waits for them */
 };
 
 /* --- waits.c --- */
@@ -35,6 +45,9 @@ void wait_find_owner(struct search *search, pid_t tid, uint64_t address, struct 
 
 /* A process by its id as we see it; its name when it has one. */
 void wait_set_process(const struct search *search, pid_t pid, struct wait_owner *ret);
+
+/* A thread of the report. */
+void wait_set_thread(const struct search *search, size_t index, struct wait_owner *ret);
 
 /* Whose stack has the address in use; NULL: nobody's. */
 const struct report_thread *wait_find_stack(const struct report *report, uint64_t address);
@@ -84,6 +97,18 @@ struct descriptors *wait_descriptors(struct search *search);
 /* flock(2), and fcntl(2) if it waits for a lock. */
 void wait_read_flock(struct search *search, const uint64_t *arguments, struct wait *wait);
 void wait_read_fcntl(struct search *search, const uint64_t *arguments, struct wait *wait);
+
+/* --- waits_python.c --- */
+
+/* Finds who holds the lock of each Python interpreter, and who waits for it. To be called when all
+   threads are watched, and before the locks of others are read: src/waits_python.c says why. */
+struct error *wait_read_gils(struct search *search) MUST_CHECK;
+
+/* True where an address is of a part of such a lock. */
+bool wait_is_in_gil(const struct search *search, uint64_t address);
+
+/* Who sleeps with the lock that this thread waits for; NO_THREAD: that is not known. */
+size_t wait_gil_holder(const struct search *search, const struct wait *wait);
 
 /* --- deadlocks.c --- */
 
