@@ -93,8 +93,7 @@ static json_object *frame_object(const struct report_frame *frame)
     return object;
 }
 
-static json_object *syscall_object(const struct process *process,
-                                   const struct thread_snapshot *thread)
+static json_object *syscall_object(struct snapshot *snapshot, const struct thread_snapshot *thread)
 {
     if (!thread->in_syscall || thread->syscall_number < 0)
         return NULL;
@@ -106,7 +105,7 @@ static json_object *syscall_object(const struct process *process,
     for (size_t i = 0; i < 6; i++)
         json_object_array_add(arguments, address(thread->syscall_arguments[i]));
     put(object, "arguments", arguments);
-    syscall_format(process, thread->syscall_number, thread->syscall_arguments, call, sizeof(call));
+    syscall_format(snapshot, thread, call, sizeof(call));
     put(object, "text", text(call));
     return object;
 }
@@ -216,7 +215,7 @@ static json_object *thread_object(const struct report *report, const struct repo
     put(object, "state", text(state));
     put(object, "how", json_object_new_string(how_name(seen->how)));
     put(object, "problem", text(seen->problem));
-    put(object, "syscall", syscall_object(report->process, seen));
+    put(object, "syscall", syscall_object(report->snapshot, seen));
     put(object, "wait_channel", seen->wait_channel[0] ? text(seen->wait_channel) : NULL);
     put(object, "waits_for", waits_for_object(wait));
     if (report->python)

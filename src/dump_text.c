@@ -226,10 +226,8 @@ static void keep_common(char call[CALL_MAX], const char *other)
 static void print_call(const struct printer *printer, const struct group *group)
 {
     char call[CALL_MAX], other[CALL_MAX];
-    const struct process *process = printer->report->process;
     for (size_t i = 0; i < group->count; i++) {
-        const struct thread_snapshot *thread = group->first[i].thread->thread;
-        syscall_format(process, thread->syscall_number, thread->syscall_arguments,
+        syscall_format(printer->report->snapshot, group->first[i].thread->thread,
                        i == 0 ? call : other, sizeof(call));
         if (i > 0 && strcmp(call, other) != 0)
             keep_common(call, other);

@@ -59,10 +59,33 @@ void text_add_duration(struct text *text, int64_t seconds, int64_t nanoseconds)
         text_add(text, "%.4g ns", total * 1e9);
 }
 
-/* struct timespec and struct timeval of a 64-bit target: two 64-bit words. */
-static bool read_time(const struct process *process, uint64_t address, int64_t value[2])
+/* What an argument points to, as it was during the call: not what stands there since. */
+static bool read_pointed(const struct call *call, uint64_t address, void *buffer, size_t size)
 {
-    return remote_read(process, address, value, 2 * sizeof(*value)) == 2 * sizeof(*value);
+    bool live = false;
+    if (snapshot_read(call->snapshot, call->thread, address, buffer, size, &live) != size || live)
+        return false;
+    remote_keep(call->snapshot->process, address, buffer, size);
+    return true;
+}
+
+/* The same of a string; one that does not end within the buffer is cut. */
+static bool read_string(const struct call *call, uint64_t address, char *buffer, size_t size)
+{
+    bool live = false;
+    size_t got = snapshot_read(call->snapshot, call->thread, address, buffer, size - 1, &live);
+    buffer[got] = '\0';
+    size_t length = strlen(buffer);
+    if (live || !got || (length == got && got < size - 1))
+        return false;
+    remote_keep(call->snapshot->process, address, buffer, length < got ? length + 1 : got);
+    return true;
+}
+
+/* struct timespec and struct timeval of a 64-bit target: two 64-bit words. */
+static bool read_time(const struct call *call, uint64_t address, int64_t value[2])
+{
+    return read_pointed(call, address, value, 2 * sizeof(*value));
 }
 
 static const char *clock_name(int clock)
@@ -100,8 +123,7 @@ static void add_distance(struct text *text, const struct process *process, int c
 }
 
 /* A moment: that of the wall clock as a date, others as what they count. */
-static void add_moment(struct text *text, const struct process *process, uint64_t address,
-                       int clock)
+static void add_moment(struct text *text, const struct call *call, uint64_t address, int clock)
 {
     int64_t value[2];
     struct tm tm;
@@ -110,7 +132,7 @@ static void add_moment(struct text *text, const struct process *process, uint64_
         text_add(text, "no timeout");
         return;
     }
-    if (!read_time(process, address, value)) {
+    if (!read_time(call, address, value)) {
         text_add(text, "until *0x%" PRIx64, address);
         return;
     }
@@ -123,7 +145,7 @@ static void add_moment(struct text *text, const struct process *process, uint64_
         text_add(text, "until %s %" PRId64 ".%03d s", name ? name : "clock ?", value[0],
                  (int)(value[1] / 1000000));
     if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME)
-        add_distance(text, process, clock, value);
+        add_distance(text, call->snapshot->process, clock, value);
 }
 
 static void add_signal(struct text *text, int number)
@@ -136,14 +158,14 @@ static void add_signal(struct text *text, int number)
 }
 
 /* The kernel's signal set: 64 bits, bit n-1 for signal n. Only short ones are spelled out. */
-static void add_signal_set(struct text *text, const struct process *process, uint64_t address)
+static void add_signal_set(struct text *text, const struct call *call, uint64_t address)
 {
     uint64_t set;
     if (address == 0) {
         text_add(text, "NULL");
         return;
     }
-    if (remote_read(process, address, &set, sizeof(set)) != sizeof(set)) {
+    if (!read_pointed(call, address, &set, sizeof(set))) {
         text_add(text, "0x%" PRIx64, address);
         return;
     }
@@ -176,7 +198,7 @@ static bool show_nothing(struct text *text, const struct call *call, const char 
 static bool show_fd(struct text *text, const struct call *call, const char *name, size_t index)
 {
     text_add(text, "%s ", name);
-    add_fd(text, call->process, (int)call->arguments[index]);
+    add_fd(text, call->snapshot->process, (int)call->arguments[index]);
     return true;
 }
 
@@ -252,7 +274,7 @@ static bool show_timeout(struct text *text, const struct call *call, const char 
     uint64_t address = call->arguments[index];
     if (!address) {
         text_add(text, "no timeout");
-    } else if (read_time(call->process, address, value)) {
+    } else if (read_time(call, address, value)) {
         text_add(text, "%s ", name);
         text_add_duration(text, value[0], value[1] * nanoseconds_per_unit);
     } else {
@@ -275,7 +297,7 @@ static bool show_timeval(struct text *text, const struct call *call, const char 
 static bool show_moment(struct text *text, const struct call *call, const char *name, size_t index)
 {
     (void)name;
-    add_moment(text, call->process, call->arguments[index], call->clock);
+    add_moment(text, call, call->arguments[index], call->clock);
     return true;
 }
 
@@ -285,7 +307,7 @@ static bool show_flagged_time(struct text *text, const struct call *call, const 
 {
     if (!(call->arguments[index - 1] & TIMER_ABSTIME))
         return show_timespec(text, call, name, index);
-    add_moment(text, call->process, call->arguments[index], (int)call->arguments[index - 2]);
+    add_moment(text, call, call->arguments[index], (int)call->arguments[index - 2]);
     return true;
 }
 
@@ -307,7 +329,7 @@ static bool show_signal_set(struct text *text, const struct call *call, const ch
                             size_t index)
 {
     text_add(text, "%s ", name);
-    add_signal_set(text, call->process, call->arguments[index]);
+    add_signal_set(text, call, call->arguments[index]);
     return call->arguments[index] != 0;
 }
 
@@ -315,7 +337,7 @@ static bool show_string(struct text *text, const struct call *call, const char *
 {
     char string[256], clean[256];
     uint64_t address = call->arguments[index];
-    if (address && remote_read_string(call->process, address, string, sizeof(string)))
+    if (address && read_string(call, address, string, sizeof(string)))
         text_add(text, "%s \"%s\"", name, message_sanitize(string, clean, sizeof(clean)));
     else
         text_add(text, "%s 0x%" PRIx64, name, address);
@@ -329,13 +351,13 @@ static bool show_pollfds(struct text *text, const struct call *call, const char 
     struct pollfd fds[FDS_SHOWN];
     uint64_t address = call->arguments[index], count = call->arguments[index + 1];
     size_t shown = count < FDS_SHOWN ? count : FDS_SHOWN;
-    if (remote_read(call->process, address, fds, shown * sizeof(*fds)) != shown * sizeof(*fds))
+    if (!read_pointed(call, address, fds, shown * sizeof(*fds)))
         return show_address(text, call, name, index);
 
     text_add(text, "%s [", name);
     for (size_t i = 0; i < shown; i++) {
         text_add(text, "%s", i ? ", " : "");
-        add_fd(text, call->process, fds[i].fd);
+        add_fd(text, call->snapshot->process, fds[i].fd);
         text_add(text, "%s%s", fds[i].events & POLLIN ? " in" : "",
                  fds[i].events & POLLOUT ? " out" : "");
     }
@@ -350,7 +372,7 @@ static bool show_fd_set(struct text *text, const struct call *call, const char *
     size_t size = count < FD_SETSIZE ? (count + 7) / 8 : sizeof(bits);
     if (!address)
         return false;
-    if (remote_read(call->process, address, bits, size) != size)
+    if (!read_pointed(call, address, bits, size))
         return show_address(text, call, name, index);
 
     text_add(text, "%s [", name);
@@ -360,7 +382,7 @@ static bool show_fd_set(struct text *text, const struct call *call, const char *
             continue;
         text_add(text, "%s", shown ? ", " : "");
         if (shown++ < FDS_SHOWN)
-            add_fd(text, call->process, (int)fd);
+            add_fd(text, call->snapshot->process, (int)fd);
         else
             text_add(text, "...");
     }

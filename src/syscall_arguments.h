@@ -3,7 +3,7 @@
 #ifndef SRC_SYSCALL_ARGUMENTS_H
 #define SRC_SYSCALL_ARGUMENTS_H
 
-#include "injector/process.h"
+#include "injector/snapshot.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,11 +20,12 @@ void text_add(struct text *text, const char *format, ...) __attribute__((format(
 /* "100 ms", "1.5 s", "20 min": a length of time with three digits or so. */
 void text_add_duration(struct text *text, int64_t seconds, int64_t nanoseconds);
 
-/* A call that a thread of the target is in. */
+/* A call that a thread of the target was in when it was looked at. */
 struct call {
-    const struct process *process;
-    const uint64_t *arguments;
-    int clock; /* that an argument of kind "abs" counts on */
+    struct snapshot *snapshot;
+    const struct thread_snapshot *thread;
+    const uint64_t *arguments; /* the thread's */
+    int clock;                 /* that an argument of kind "abs" counts on */
 };
 
 /*

@@ -191,19 +191,22 @@ static void add_raw(struct text *text, const uint64_t arguments[6])
         text_add(text, "%s0x%" PRIx64, i ? ", " : "", arguments[i]);
 }
 
-void syscall_format(const struct process *process, long number, const uint64_t arguments[6],
-                    char *buffer, size_t size)
+void syscall_format(struct snapshot *snapshot, const struct thread_snapshot *thread, char *buffer,
+                    size_t size)
 {
     struct text text = {.buffer = buffer, .size = size};
-    struct call call = {.process = process, .arguments = arguments, .clock = CLOCK_REALTIME};
-    const char *name = syscall_name(number);
+    struct call call = {.snapshot = snapshot,
+                        .thread = thread,
+                        .arguments = thread->syscall_arguments,
+                        .clock = CLOCK_REALTIME};
+    const char *name = syscall_name(thread->syscall_number);
     if (size == 0)
         return;
     buffer[0] = '\0';
     if (name)
         text_add(&text, "%s(", name);
     else
-        text_add(&text, "system call %ld(", number);
+        text_add(&text, "system call %ld(", thread->syscall_number);
 
     const char *signature = name ? find_signature(name) : NULL;
     if (name && strcmp(name, "futex") == 0)
@@ -213,6 +216,6 @@ void syscall_format(const struct process *process, long number, const uint64_t a
     else if (signature)
         add_arguments(&text, &call, signature, "");
     else
-        add_raw(&text, arguments);
+        add_raw(&text, call.arguments);
     text_add(&text, ")");
 }

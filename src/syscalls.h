@@ -2,7 +2,7 @@
 #ifndef SRC_SYSCALLS_H
 #define SRC_SYSCALLS_H
 
-#include "injector/process.h"
+#include "injector/snapshot.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,11 +12,11 @@ const char *syscall_name(long number);
 
 /*
  * "epoll_wait(epfd 5 <anon_inode:[eventpoll]>, events 0x7f.., maxevents 64, timeout 100 ms)": the
- * call with as many arguments as it has, into buffer (always terminated). Reads the target's fd
- * links and what its arguments point to; nothing of it reaches the text unsanitized. The calls of
- * a 64-bit target only.
+ * call that a thread was in, with as many arguments as it has, into buffer (always terminated).
+ * Reads the target's fd links, and what the arguments point to as far as that is of the time of the
+ * call; nothing of it reaches the text unsanitized. The calls of a 64-bit target only.
  */
-void syscall_format(const struct process *process, long number, const uint64_t arguments[6],
-                    char *buffer, size_t size);
+void syscall_format(struct snapshot *snapshot, const struct thread_snapshot *thread, char *buffer,
+                    size_t size);
 
 #endif

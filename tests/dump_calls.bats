@@ -37,6 +37,18 @@ shows() {
     shows sem_clockwait 'futex\(uaddr 0x[0-9a-f]+, WAIT_BITSET_PRIVATE, val 0, until MONOTONIC [0-9]+\.[0-9]{3} s\)'
 }
 
+@test "what an argument points to is shown as it was during the call" {
+    start brief_sleeps
+    local round calls=0
+    for round in {1..100}; do
+        run -0 "$ATTACH" --dump "$pid"
+        refute_output --partial days
+        [[ $output != *'nanosleep(clock REALTIME, time 123 ms)'* ]] || ((++calls == 5)) || continue
+        ((calls < 5)) || return 0
+    done
+    fail "it is never seen asleep"
+}
+
 @test "futex operations are shown by name" {
     shows futex_mutex 'futex\(uaddr 0x[0-9a-f]+, WAIT_PRIVATE, val 2, no timeout\)'
     shows futex_time 'futex\(uaddr 0x[0-9a-f]+, WAIT, val 0, timeout 60 min\)'
