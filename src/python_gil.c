@@ -80,21 +80,14 @@ static void describe_thread(const struct process *process, pid_t tid, char *text
 {
     CLEANUP_FREE char *call = NULL;
     long number;
-    uint64_t arguments[6];
     if (process_read_file(process, tid, "syscall", &call) <= 0)
         snprintf(text, size, "is not seen any more");
     else if (strncmp(call, "running", 7) == 0)
         snprintf(text, size, "computes");
-    else if (sscanf(call,
-                    "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
-                    &number, &arguments[0], &arguments[1], &arguments[2], &arguments[3],
-                    &arguments[4], &arguments[5]) == 7) {
-        char shown[512];
-        syscall_format(process, number, arguments, shown, sizeof(shown));
-        snprintf(text, size, "is in %s", shown);
-    } else {
+    else if (sscanf(call, "%ld", &number) == 1 && number >= 0 && syscall_name(number))
+        snprintf(text, size, "is in %s()", syscall_name(number));
+    else
         snprintf(text, size, "waits in the kernel");
-    }
 }
 
 void python_gil_describe(const struct process *process, char *text, size_t size)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * "thread 123 (worker) holds it, and is in read(fd 5 pipe:[7])": found from outside, without
+ * "thread 123 (worker) holds it, and is in read()": found from outside, without
  * touching anything, and the same at two looks. "" where it is not known; nothing is guessed.
  */
 void python_gil_describe(const struct process *process, char *text, size_t size);

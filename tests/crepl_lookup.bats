@@ -173,3 +173,9 @@ struct point; /* declared_types.h:'
     assert_line --partial 'long copy_file_range(int, long *, int, long *, unsigned long, unsigned int)'
     assert_line --partial 'int eventfd(unsigned int, int)'
 }
+
+@test "a library's function that the program only calls is called there, whatever its debug information seems to say" {
+    start declared_by_lto
+    run -0 "$ATTACH" --eval 'getpid()' "$pid"
+    assert_output --partial " = $pid"
+}

@@ -281,6 +281,8 @@ static enum named_result explain_missing(struct choice *choice, struct candidate
         *declared = true;
         return NAMED_FOUND;
     }
+    /* With link time optimisation a mere declaration does not look like one. */
+    *declared = is_function && candidate->entry->external;
     if (is_function)
         return refuse(why, "has no code of its own: it is inlined wherever it is called");
     return refuse(why, "is optimised out: the compiler left no place for it");

@@ -228,13 +228,16 @@ static enum named_result find_in(struct names *names, size_t at, const struct na
         return NAMED_UNKNOWN;
     enum named_result result =
         name_choose(names->order[at].module, index, query, ret, &declared, why);
+    if (declared && (result == NAMED_FOUND || result == NAMED_REFUSED)) {
+        const char *linkage = name_linkage(&ret->die);
+        if (!linkage || !find_symbol(names, linkage, ret->is_function, ret))
+            return result == NAMED_REFUSED ? NAMED_REFUSED : NAMED_UNKNOWN;
+        free(*why);
+        *why = NULL;
+        return NAMED_FOUND;
+    }
     if (result != NAMED_FOUND || (ret->kind != NAMED_VARIABLE && ret->kind != NAMED_FUNCTION))
         return result;
-    if (declared) {
-        const char *linkage = name_linkage(&ret->die);
-        return linkage && find_symbol(names, linkage, ret->is_function, ret) ? NAMED_FOUND
-                                                                             : NAMED_UNKNOWN;
-    }
     interpose(names, ret);
     return result;
 }

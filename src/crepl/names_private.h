@@ -21,7 +21,8 @@ void name_query_deinit(struct name_query *query);
 
 /*
  * What the query means in one module. A function or variable that is only declared there is found
- * with ADDRESS_NONE and *declared set.
+ * with ADDRESS_NONE and *declared set; a function that may be no more than that is refused with it
+ * set.
  */
 enum named_result name_choose(struct module *module, struct name_index *index,
                               const struct name_query *query, struct named *ret, bool *declared,
