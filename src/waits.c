@@ -245,6 +245,8 @@ static void read_thread(struct search *search, size_t index)
         wait_read_lock(search, thread, strcmp(call_of(thread), "futex") == 0, wait);
     else
         wait_read_call(search, thread, call_of(thread), wait);
+    if (wait->kind == WAIT_SEMAPHORE && wait_is_for_python_lock(search, thread))
+        wait_add_detail(wait, "a Python lock");
     /* The mutex within the GIL is held for moments, also by who waits for the GIL. */
     if (wait_is_in_gil(search, wait->address))
         wait->owner = (struct wait_owner){0};

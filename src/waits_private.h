@@ -107,6 +107,10 @@ struct error *wait_read_gils(struct search *search) MUST_CHECK;
 /* True where an address is of a part of such a lock. */
 bool wait_is_in_gil(const struct search *search, uint64_t address);
 
+/* True of a thread whose semaphore is a lock of the interpreter: threading.Lock, and what is made
+   of it. */
+bool wait_is_for_python_lock(const struct search *search, const struct report_thread *thread);
+
 /* Who sleeps with the lock that this thread waits for; NO_THREAD: that is not known. */
 size_t wait_gil_holder(const struct search *search, const struct wait *wait);
 

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static size_t index_of(const struct report *report, pid_t tid)
@@ -171,4 +172,25 @@ size_t wait_gil_holder(const struct search *search, const struct wait *wait)
             return search->gils[i].holder;
     }
     return NO_THREAD;
+}
+
+/* By the innermost frame outside the C library: Python/thread_pthread.h, PyThread_acquire_lock and
+   PyThread_acquire_lock_timed, which are exported. */
+bool wait_is_for_python_lock(const struct search *search, const struct report_thread *thread)
+{
+    const struct python *python = search->report->python;
+    for (size_t i = 0; python && i < thread->frame_count; i++) {
+        const struct report_frame *frame = &thread->frames[i];
+        uint64_t pc = frame->frame.pc;
+        if (frame->frame.how == FRAME_SCAN)
+            return false;
+        if (frame->python || frame->location.inlined || pc < python->code_low ||
+            pc >= python->code_high)
+            continue;
+        struct symbol symbol;
+        return frame->location.module &&
+               module_symbol(frame->location.module, frame_lookup_pc(&frame->frame), &symbol) &&
+               !strncmp(symbol.name, "PyThread_acquire_lock", strlen("PyThread_acquire_lock"));
+    }
+    return false;
 }

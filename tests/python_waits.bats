@@ -51,14 +51,16 @@ shows_cycle() {
 }
 
 @test "threads that contend for the GIL and a mutex all the time are never a deadlock" {
-    local round rounds waits=0
-    rounds=$((${SOAK:-0} ? 1000 : 50))
+    local round rounds waits=0 locks=0
+    rounds=$((${SOAK:-0} ? 1000 : 10))
     start_python busy
     for ((round = 0; round < rounds; round++)); do
         dump --max-pause 10000 "$pid"
         refute_output --partial DEADLOCK
+        ! grep -qE '^  waits for semaphore .*, a Python lock$' <<<"$output" || locks=$((locks + 1))
         ! grep -q '^  waits for the GIL' <<<"$output" || waits=$((waits + 1))
     done
     echo "# of $rounds dumps $waits show a thread that waits for the GIL" >&3
     assert [ "$waits" -gt $((rounds / 2)) ]
+    assert [ "$locks" -gt $((rounds / 2)) ]
 }

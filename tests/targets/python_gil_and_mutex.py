@@ -31,6 +31,10 @@ def wants_gil():
         time.sleep(0.001)
 
 
+def wants_lock():
+    lock.acquire()
+
+
 def takes_both():
     while True:
         without_gil.pthread_mutex_lock(mutex)
@@ -57,7 +61,9 @@ def start(function):
 
 
 taken = threading.Event()
-busy = [takes_both, takes_both, takes_both, computes, computes, wants_gil, holds_gil]
+lock = threading.Lock()
+lock.acquire()
+busy = [takes_both, takes_both, takes_both, computes, computes, wants_gil, holds_gil, wants_lock]
 print("ready", flush=True)  # later it may not get to run any more
 for function in busy if len(sys.argv) > 1 else [wants_gil, has_mutex, has_gil]:
     start(function)
