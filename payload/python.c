@@ -57,6 +57,8 @@ static bool serve(struct request *request, enum python_task task, const char *te
     if (presence == PYTHON_NONE)
         request->result.outcome = MANHOLE_UNKNOWN;
     if (presence != PYTHON_FOUND) {
+        /* It has ended: the manhole's commands are what is left, `quit` among them. */
+        state.speaks_python = false;
         request_fail(request, "%s", why);
         return false;
     }

@@ -262,7 +262,9 @@ web() {
     tell end
     echo 'value + 2000' >&8
     wait_until 20 grep -qs 'ended\|not running' "$BATS_TEST_TMPDIR/session"
+    wait_until 20 grep -qs "$pid:embeds_python> " "$BATS_TEST_TMPDIR/session"
     tell begin
+    echo .py >&8
     echo 'value + 3000' >&8
     wait_until 20 grep -qs '3041\|ended' "$BATS_TEST_TMPDIR/session"
     echo 'exit()' >&8
