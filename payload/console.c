@@ -229,6 +229,7 @@ static void greet(const struct job *job, struct output *output)
     char text[256];
     size_t size = banner(text, sizeof(text));
     if (job->kind == JOB_UPGRADE) {
+        worker_answer();
         output->form = OUTPUT_TEXT;
         output_text(output, MANHOLE_UPGRADED);
         output_flush(output);
@@ -259,6 +260,7 @@ static const char *const blocks[] = {
 static void notify(const struct job *job, struct output *output)
 {
     bool text = output->form == OUTPUT_TEXT;
+    worker_answer();
     if (text)
         output_text(output, "\n");
     output_bytes(output, job->data, job->size);
@@ -276,6 +278,7 @@ static void finish(struct request *request)
         request->result.outcome = MANHOLE_INTERRUPTED;
         request_fail(request, "interrupted");
     }
+    worker_answer();
     size_t size = strlen(request->text);
     if (output->form == OUTPUT_BLOCKS) {
         output_block(output, blocks[request->result.outcome], request->text);

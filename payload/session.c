@@ -418,7 +418,8 @@ static void next_frame(void)
     }
 }
 
-/* While a job runs: an interrupt is meant for it, wherever it stands in the queue. */
+/* While a job runs: an interrupt is meant for it, wherever it stands in the queue; unless the
+   client may know already that it is over. */
 static void look_for_interrupt(void)
 {
     struct manhole_frame frame;
@@ -428,7 +429,7 @@ static void look_for_interrupt(void)
             state.bye_id = frame.id;
             session_end("goodbye");
         }
-        if (frame.type != MANHOLE_INTERRUPT)
+        if (frame.type != MANHOLE_INTERRUPT || worker_answering())
             continue;
         size_t whole = sizeof(frame) + frame.length;
         memmove(state.input + offset, state.input + offset + whole, state.size - offset - whole);

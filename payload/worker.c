@@ -21,7 +21,7 @@ static struct {
     _Atomic uint32_t phase; /* enum phase: what the worker sleeps on */
     struct job job;
     enum job_result result;
-    _Atomic bool interrupted;
+    _Atomic bool interrupted, answering;
     pid_t named_after; /* client whose pid is in the thread's name */
 } state;
 
@@ -89,6 +89,7 @@ void worker_give(const struct job *job)
 {
     state.job = *job;
     atomic_store(&state.interrupted, false);
+    atomic_store(&state.answering, false);
     atomic_store(&state.phase, GIVEN);
     lock_wake(&state.phase);
 }
@@ -125,6 +126,11 @@ void worker_interrupt(void)
     guard_cut();
 }
 
+bool worker_answering(void)
+{
+    return atomic_load(&state.answering);
+}
+
 bool worker_is_dead(void)
 {
     return atomic_load(&state.phase) == GIVEN && !thread_alive(&state.thread);
@@ -145,4 +151,9 @@ pid_t worker_tid(void)
 bool worker_interrupted(void)
 {
     return atomic_load(&state.interrupted);
+}
+
+void worker_answer(void)
+{
+    atomic_store(&state.answering, true);
 }

@@ -72,6 +72,9 @@ bool worker_busy(void);
 bool worker_take_result(enum job_result *result);
 /* Asks the running job to end; to be repeated while it does not. */
 void worker_interrupt(void);
+/* The running job is over but for its last words: what a client says who has heard them is about
+   the next. */
+bool worker_answering(void);
 /* True when the thread is gone though a job runs. Buries it and starts another: 0 or errno. */
 bool worker_is_dead(void);
 int worker_replace(void);
@@ -81,5 +84,7 @@ pid_t worker_tid(void);
 
 /* For the worker itself: the running job was asked to end. */
 bool worker_interrupted(void);
+/* Before it says the last words of its job. */
+void worker_answer(void);
 
 #endif

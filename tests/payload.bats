@@ -700,6 +700,19 @@ is_held_by_nobody() {
     assert_line --partial 'RESULT 1 3 0 sleep: cut off'
 }
 
+@test "INTERRUPT is never taken for what was answered already" {
+    installed
+    local worker
+    worker=$(thread_named mh-idle)
+    # The worker is slow to see that what it sent has gone out.
+    strace -qq -o /dev/null -e trace=sendto -e inject=sendto:delay_exit=300000 -p "$worker" &
+    started+=($!)
+    wait_until 20 grep -q "^TracerPid:.*[1-9]" "/proc/$pid/task/$worker/status"
+    run timeout 30 "$CLIENT" "$socket" upgrade 'send:call spin' interrupt await 'send:call spin' interrupt await
+    assert_line --partial 'RESULT 1 3 0 spin: cut off where it was; what it held'
+    assert_line --partial 'RESULT 3 3 0 spin: cut off where it was; what it held'
+}
+
 @test "what is no frame ends the session with the reason" {
     installed
     run "$CLIENT" "$socket" upgrade raw:ffffffff0100000001000000 await
