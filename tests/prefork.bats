@@ -107,6 +107,7 @@ are_new_workers() {
 }
 
 @test "nginx under load: no request fails while every worker is attached, used and left, and reloaded ones have theirs" {
+    make_room
     start_nginx
     start_load python3 "$BATS_TEST_DIRNAME/tools/http_load.py" "$place/http" 3
     local worker old
@@ -183,6 +184,7 @@ are_connected() {
 }
 
 @test "PostgreSQL under load: no transaction fails while its processes are attached, used and left, and new ones have theirs" {
+    make_room
     start_postgres
     as_postgres pgbench -q -i -s 1 >/dev/null 2>&1
     start_load load_postgres
