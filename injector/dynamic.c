@@ -100,15 +100,22 @@ static uint32_t gnu_hash(const char *name)
     return hash;
 }
 
-static bool symbol_is(const struct elf_image *elf, const struct dynamic *dynamic, uint64_t number,
-                      const char *name, Elf64_Sym *ret)
+static bool read_symbol(const struct elf_image *elf, const struct dynamic *dynamic, uint64_t number,
+                        Elf64_Sym *ret)
 {
     const uint8_t *from =
         elf_image_at_vaddr(elf, dynamic->symbols + number * sizeof(*ret), sizeof(*ret));
+    if (from)
+        memcpy(ret, from, sizeof(*ret));
+    return from;
+}
+
+static bool symbol_is(const struct elf_image *elf, const struct dynamic *dynamic, uint64_t number,
+                      const char *name, Elf64_Sym *ret)
+{
     size_t size = strlen(name) + 1;
-    if (!from)
+    if (!read_symbol(elf, dynamic, number, ret))
         return false;
-    memcpy(ret, from, sizeof(*ret));
     if (ret->st_shndx == SHN_UNDEF || ret->st_name >= dynamic->strings_size ||
         size > dynamic->strings_size - ret->st_name)
         return false;
@@ -143,7 +150,8 @@ static bool find_one_by_one(const struct elf_image *elf, const struct dynamic *d
                             const char *name, Elf64_Sym *ret)
 {
     size_t count = dynamic_symbol_count(elf, dynamic);
-    for (size_t i = 1; i < count; i++) { /* the first is reserved */
+    /* The first is reserved; a count that is none ends with the file. */
+    for (size_t i = 1; i < count && read_symbol(elf, dynamic, i, ret); i++) {
         if (symbol_is(elf, dynamic, i, name, ret))
             return true;
     }

@@ -649,7 +649,7 @@ static void tidy_up(struct injection *injection)
 #define LEFTOVER_WAIT_US 100000
 
 /* One site of a killed manhole-attach: cleared now, or left alone when a thread may be in it
- * (false). */
+   (false). */
 static bool clear_leftover(struct injection *injection, const struct loan_site *site)
 {
     deadline_t deadline = deadline_after_us(LEFTOVER_WAIT_US);

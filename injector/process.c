@@ -298,23 +298,26 @@ bool process_is_nested(const struct process *process)
     return process_status_field(process, 0, "NSpid", ids, sizeof(ids)) && strchr(ids, '\t');
 }
 
-pid_t process_namespace_tid(const struct process *process, pid_t tid)
+/* The last of the ids of a line, which is that in the innermost namespace; 0: there is no line. */
+static pid_t innermost_id(const struct process *process, pid_t tid, const char *field)
 {
     char ids[256];
-    if (!process_status_field(process, tid, "NSpid", ids, sizeof(ids)))
+    if (!process_status_field(process, tid, field, ids, sizeof(ids)))
         return 0; /* Linux before 4.1, or it has just ended */
     const char *last = strrchr(ids, '\t');
     return (pid_t)atoi(last ? last + 1 : ids);
 }
 
+pid_t process_namespace_tid(const struct process *process, pid_t tid)
+{
+    return innermost_id(process, tid, "NSpid");
+}
+
 /* The pid the target has in its own, innermost pid namespace; without NSpid (Linux < 4.1) ours. */
 static pid_t find_namespace_pid(const struct process *process)
 {
-    char ids[256];
-    if (!process_status_field(process, 0, "NStgid", ids, sizeof(ids)))
-        return process->pid;
-    const char *last = strrchr(ids, '\t');
-    return (pid_t)atoi(last ? last + 1 : ids);
+    pid_t known = innermost_id(process, 0, "NStgid");
+    return known ? known : process->pid;
 }
 
 /* Reads the ELF class of the executable; true where it cannot be read. */

@@ -105,13 +105,12 @@ static uint32_t find_page(const struct arena *arena, const struct visit *visit, 
     return NO_PAGE;
 }
 
-/* NO_PAGE: there is no room or no time for another one. */
+/* NO_PAGE: there is no room for another one. */
 static uint32_t copy_page(struct taking *taking, uint64_t address)
 {
     struct arena *arena = taking->arena;
     uint32_t page = arena->page_count;
-    if (page == PAGES_MAX || taking->visit->count == THREAD_PAGES_MAX ||
-        deadline_passed(taking->deadline))
+    if (page == PAGES_MAX || taking->visit->count == THREAD_PAGES_MAX)
         return NO_PAGE;
     arena->addresses[page] = address;
     arena->sizes[page] =
@@ -144,6 +143,8 @@ static bool read_taking(void *context, uint64_t address, void *buffer, size_t si
     while (size) {
         size_t part = part_in_page(address, size);
         uint64_t start = address - address % PAGE_BYTES;
+        if (deadline_passed(taking->deadline))
+            return false;
         uint32_t page = find_page(taking->arena, taking->visit, start);
         if (page == NO_PAGE)
             page = copy_page(taking, start);

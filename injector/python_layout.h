@@ -13,9 +13,11 @@
 /* How a thread's Python frames hang together. */
 enum python_frame_kind {
     PYTHON_FRAME_OBJECTS, /* to 3.10: PyFrameObject, a native frame for each */
-    PYTHON_CFRAMES,       /* 3.11: _PyInterpreterFrame, is_entry in those that C code called; one
-                             _PyCFrame       in each native frame */
-    PYTHON_SHIMS, /* from 3.12 on: a frame without code, in the native one, ends what that runs */
+    /* 3.11: _PyInterpreterFrame, is_entry in those that C code called; one _PyCFrame in each native
+       frame */
+    PYTHON_CFRAMES,
+    /* from 3.12 on: a frame without code, in the native one, ends what that runs */
+    PYTHON_SHIMS,
 };
 
 /* How a code object tells which line an instruction is of. */

@@ -69,9 +69,9 @@ enum manhole_frame_type {
     /* struct manhole_fault, then uint64_t: before the RESULT of an EXECUTE that faulted or was cut
        off, what was being executed, innermost first: a program counter, then return addresses */
     MANHOLE_FAULT = 69,
-    /* Before the RESULT of a PYTHON: the name of a type, NUL, and the repr() of the value; */
+    /* Before the RESULT of a PYTHON: the name of a type, NUL, and the repr() of the value */
     MANHOLE_VALUE = 70,
-    MANHOLE_TRACEBACK = 71, /* what Python prints of an exception, lines of text */
+    MANHOLE_TRACEBACK = 71, /* the same: what Python prints of an exception, lines of text */
 };
 
 /* What a PYTHON asks for. Where no interpreter is, the outcome is UNKNOWN. */

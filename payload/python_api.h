@@ -45,7 +45,6 @@ struct python_interpreter;
     X(PyDict_GetItemString, struct python_object *, (struct python_object *, const char *))      \
     X(PyTuple_New, struct python_object *, (ssize_t))                                            \
     X(PyTuple_SetItem, int, (struct python_object *, ssize_t, struct python_object *))           \
-    X(PyTuple_Size, ssize_t, (struct python_object *))                                           \
     X(PyTuple_GetItem, struct python_object *, (struct python_object *, ssize_t))                \
     X(PyLong_FromLong, struct python_object *, (long))                                           \
     X(PyLong_FromUnsignedLongLong, struct python_object *, (unsigned long long))                 \

@@ -96,11 +96,6 @@ static bool run_source(struct python_object *console)
     return none;
 }
 
-bool python_calls_are_open(void)
-{
-    return state.console;
-}
-
 bool python_calls_open(int output)
 {
     struct python_object *console = python_api.PyDict_New();

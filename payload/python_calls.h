@@ -41,7 +41,6 @@ void python_answer_deinit(struct python_answer *answer);
 
 /* Makes the console of a session; its output goes to the descriptor. False: it cannot be made. */
 bool python_calls_open(int output);
-bool python_calls_are_open(void);
 
 /* Around each task: the session's streams are put in place, and back. Nothing may interrupt. */
 void python_calls_begin(void);

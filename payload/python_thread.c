@@ -370,8 +370,11 @@ static enum python_status post(enum python_task task, const char *text, size_t s
     state.holds_value = holds_value;
     state.number += state.number == UINT32_MAX ? 2 : 1;
     hush();
-    while (!change_phase(CANCELLED, WAITING) && !change_phase(IDLE, WAITING))
-        ;
+    while (!change_phase(CANCELLED, WAITING) && !change_phase(IDLE, WAITING)) {
+        phase = atomic_load(&state.phase); /* from CANCELLED to IDLE just now; or it has ended */
+        if (phase != IDLE && phase != CANCELLED)
+            return PYTHON_ENDED;
+    }
     return PYTHON_SERVED;
 }
 

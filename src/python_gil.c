@@ -7,7 +7,6 @@
 #include "src/message.h"
 #include "src/syscalls.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +14,6 @@
 /* The lock moves up to 200 times a second (sys.getswitchinterval): who has it at both looks, so far
    apart, has not given it away, or has it most of the time. */
 #define BETWEEN_LOOKS_MS 50
-
-static void destroy_maps(struct maps **maps)
-{
-    maps_destroy(*maps);
-}
 
 static void destroy_python(struct python **python)
 {
@@ -59,7 +53,7 @@ static pid_t find_holder(const struct python *python)
 
 static pid_t find_lasting_holder(const struct process *process)
 {
-    __attribute__((cleanup(destroy_maps))) struct maps *maps = NULL;
+    CLEANUP_MAPS struct maps *maps = NULL;
     CLEANUP_MODULES struct modules *modules = NULL;
     __attribute__((cleanup(destroy_python))) struct python *python = NULL;
     CLEANUP_ERROR struct error *error = maps_read(process, &maps);
@@ -92,7 +86,7 @@ static void describe_thread(const struct process *process, pid_t tid, char *text
 
 void python_gil_describe(const struct process *process, char *text, size_t size)
 {
-    char what[600], clean[64];
+    char what[64], clean[64];
     CLEANUP_FREE char *name = NULL;
     *text = '\0';
     pid_t holder = find_lasting_holder(process);
