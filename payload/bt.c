@@ -8,6 +8,7 @@
 #include "payload/stacks.h"
 #include "payload/sys.h"
 #include "payload/text.h"
+#include "payload/thread.h"
 
 /* A thread that computes: it runs at each of so many looks, and did not sleep between them. */
 #define LOOKS 5
@@ -114,7 +115,7 @@ static void show_thread(struct bt *bt, pid_t tid)
 static bool visit(int tid, void *context)
 {
     struct bt *bt = context;
-    if (!proc_is_own_thread(tid) && (!bt->only || tid == bt->only))
+    if (!thread_is_own(tid) && (!bt->only || tid == bt->only))
         show_thread(bt, tid);
     return stacks_at_rest() && output_wanted(bt->request->output);
 }

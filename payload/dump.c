@@ -4,6 +4,7 @@
 #include "payload/names.h"
 #include "payload/sys.h"
 #include "payload/text.h"
+#include "payload/thread.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -140,7 +141,7 @@ static bool enough(const struct collection *collection)
 static bool collect(int tid, void *context)
 {
     struct collection *collection = context;
-    if (proc_is_own_thread(tid))
+    if (thread_is_own(tid))
         return true;
     if (collection->count && enough(collection)) {
         collection->left_out++;

@@ -4,6 +4,7 @@
 #include "payload/proc.h"
 #include "payload/sys.h"
 #include "payload/text.h"
+#include "payload/thread.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ static bool show_thread(int tid, void *context)
     output_format(output, "%7d %c %-16s %-12s", tid, thread.state, thread.name, call);
     if (wchan[0] && !text_equal(wchan, "0"))
         output_format(output, " %s", wchan);
-    output_format(output, "%s\n", proc_is_own_thread(tid) ? " (manhole)" : "");
+    output_format(output, "%s\n", thread_is_own(tid) ? " (manhole)" : "");
     return output_wanted(output);
 }
 

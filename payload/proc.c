@@ -1,10 +1,7 @@
 #include "payload/proc.h"
 
-#include "payload/listener.h"
-#include "payload/python_thread.h"
 #include "payload/sys.h"
 #include "payload/text.h"
-#include "payload/worker.h"
 
 #include <string.h>
 
@@ -180,9 +177,4 @@ bool proc_look_at_thread(pid_t tid, struct proc_thread *ret)
     if (proc_read_thread(tid, "syscall", text, sizeof(text)) > 0)
         parse_call(text, ret);
     return true;
-}
-
-bool proc_is_own_thread(pid_t tid)
-{
-    return tid == worker_tid() || tid == listener_tid() || tid == python_thread_tid();
 }

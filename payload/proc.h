@@ -50,7 +50,4 @@ uint64_t proc_thread_runs(pid_t tid);
    is not there. */
 uint64_t proc_status_number(const char *status, const char *name);
 
-/* True for the threads of the manhole itself. */
-bool proc_is_own_thread(pid_t tid);
-
 #endif

@@ -71,6 +71,15 @@ static void tell(int32_t before, int32_t after)
     }
 }
 
+bool thread_is_own(pid_t tid)
+{
+    for (size_t i = 0; i < MANHOLE_THREADS_MAX; i++) {
+        if (__atomic_load_n(&manhole_threads[i], __ATOMIC_SEQ_CST) == tid)
+            return true;
+    }
+    return false;
+}
+
 static void *begin(void *argument)
 {
     struct thread *thread = argument;

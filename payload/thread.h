@@ -32,6 +32,9 @@ uint64_t thread_all_signals(void);
 uint64_t thread_blocked_signals(void);
 void thread_set_blocked_signals(uint64_t signals);
 
+/* True of each thread that was started here, from its begin to its end. */
+bool thread_is_own(pid_t tid);
+
 /* Starts a thread with that mask, and tells those who look from outside of it (manhole_threads);
    `name` (static) is what tools show. 0 or an errno. */
 int thread_start(struct thread *thread, const char *name, size_t stack_size, void (*main)(void *),
