@@ -198,6 +198,30 @@ def make_hook(original, ident=ident, get_ident=get_ident):
     return displayhook, original, is_open
 
 
+def make_collector(original, ident=ident, get_ident=get_ident):
+    """A stream that keeps what the session's thread writes; of another thread all goes to what was
+    there before."""
+
+    class Collector:
+        def write(self, text):
+            return parts.append(text) if is_own() else original.write(text)
+
+        def flush(self):
+            if not is_own():
+                original.flush()
+
+        def __getattr__(self, attribute):
+            if is_own():
+                raise AttributeError(attribute)
+            return getattr(original, attribute)
+
+    def is_own():
+        return is_open and get_ident() == ident
+
+    parts, is_open = [], [True]
+    return Collector(), parts, is_open
+
+
 def settle(name):
     """What is sys.NAME. A thread of the program that had put something else in place of ours for a
     while may have put ours back since: then it is what was there before that."""
@@ -410,20 +434,16 @@ def failure(error):
     while trace is not None and trace.tb_frame.f_globals is globals_of_ours:
         trace = trace.tb_next
     remember(type(error), error, trace)
-    parts = []
-
-    class Collector:
-        write = staticmethod(parts.append)
-
-        def flush(self):
-            pass
-
-    before, sys.stderr = sys.stderr, Collector()
+    before = sys.stderr
+    sys.stderr, parts, is_open = make_collector(before)
+    collector = sys.stderr
     loaded, lines = set(modules), set(cached_lines())
     try:
         sys.__excepthook__(type(error), error, trace)
     finally:
-        sys.stderr = before
+        is_open.clear()
+        if sys.stderr is collector:
+            sys.stderr = before
     # From 3.13 on it is made of Python, and imports what it needs.
     state.borrowed |= set(modules) - loaded
     for path in set(cached_lines()) - lines:
