@@ -34,6 +34,12 @@ answers() {
     assert_equal "$reply" "${1%% *} $2"
 }
 
+# For a session: goes_on(f): what f() gives grows, within 20 seconds.
+goes_on='def goes_on(f, time=sys.modules["time"]):
+    before = f()
+    return any(f() > before or time.sleep(0.01) for _ in range(2000))
+'
+
 # leave: takes the manhole away; no thread of it is left, and nothing mapped.
 leave() {
     run -0 timeout 120 "$ATTACH" --uninstall --timeout 60 "$pid"
@@ -62,9 +68,9 @@ is_in() {
     answers health 'answers 5 clients 0 wrong'
     shows '<module>' python_asyncio.py run_forever base_events.py
     tell stood_still
-    python 'sorted(task.get_name() for task in asyncio.all_tasks(loop))[-2:]' 'before = answers; time.sleep(0.3); answers > before' \
+    python "$goes_on" 'sorted(task.get_name() for task in asyncio.all_tasks(loop))[-2:]' 'goes_on(lambda: answers)' \
         'asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "in the loop"), loop).result(20)' \
-        '__main__.greeting = b"changed"' 'before = answers; time.sleep(0.1); answers > before, wrong'
+        '__main__.greeting = b"changed"' 'goes_on(lambda: answers), wrong'
     assert_success
     assert_output "['client 3', 'client 4']
 True
@@ -80,8 +86,8 @@ True
     start_python python_threads
     tell keep
     shows work python_threads.py
-    python 'hasattr(local, "number")' 'local.number = -1' 'with lock: before = sum(counts)' \
-        'time.sleep(0.1); sum(counts) > before' '__main__.step = 2' 'seen = []' \
+    python "$goes_on" 'hasattr(local, "number")' 'local.number = -1' 'with lock: before = sum(counts)' \
+        'goes_on(lambda: sum(counts))' '__main__.step = 2' 'seen = []' \
         'thread = threading.Thread(target=lambda: seen.append(threading.current_thread() is thread)); thread.start(); thread.join(20)' \
         'seen, local.number'
     assert_success
@@ -195,7 +201,7 @@ web() {
     wait_until 60 grep -qs '^loading' "$BATS_TEST_TMPDIR/load"
     for ((round = 0; round < $(scaled 20); round++)); do
         shows serve_forever socketserver.py
-        python 'before = requests; time = sys.modules["time"]; time.sleep(0.1); requests > before' '__main__.prefix = "changed "'
+        python "$goes_on" 'goes_on(lambda: requests)' '__main__.prefix = "changed "'
         assert_output True
         leave
     done
