@@ -7,19 +7,15 @@
 
 #include "injector/elf_image.h"
 #include "injector/module.h"
+#include "injector/symbol_hash.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
-/* Addresses as ELF vaddr; 0: there is none. */
-struct dynamic {
-    uint64_t symbols, strings, strings_size, hash, gnu_hash;
-};
-
-/* `elf` is an image of the module. */
-void dynamic_read(const struct module *module, const struct elf_image *elf, struct dynamic *ret);
+/* Where the tables are, as ELF vaddr; `elf` is an image of the module. */
+void dynamic_read(const struct module *module, const struct elf_image *elf,
+                  struct symbol_tables *ret);
 
 /* How many symbols there are; 0: none, or it does not say. */
-size_t dynamic_symbol_count(const struct elf_image *elf, const struct dynamic *dynamic);
+size_t dynamic_symbol_count(const struct elf_image *elf, const struct symbol_tables *tables);
 
 #endif

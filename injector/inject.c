@@ -714,8 +714,8 @@ static struct error *find_loaded(struct injection *injection)
                             injection->process->pid, injection->process->name);
     if (!loaded)
         return NULL;
-    linkmap_each_definition(injection->survey.linkmap, (struct loaded *)loaded, request->function,
-                            keep_address, &injection->function);
+    linkmap_each_definition(injection->survey.linkmap, loaded, request->function, keep_address,
+                            &injection->function);
     if (!injection->function)
         return error_create(ERROR_PARTIAL, 0,
                             "process %d (%s): the %s that is loaded there is of another version: "

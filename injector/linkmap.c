@@ -1,6 +1,7 @@
 #include "injector/linkmap.h"
 
 #include "injector/cleanup.h"
+#include "injector/pages.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -12,23 +13,19 @@
 /* A list that is longer was changed while we read it, or is no list. */
 #define OBJECTS_MAX 65536
 #define DYNAMIC_MAX 512
-#define EXPORTS_MAX (1 << 22)
-#define STRINGS_MAX (256 << 20)
 
 #define VERSION_HIDDEN 0x8000 /* of DT_VERSYM: not the default version (LSB, 10.7.2) */
-
-/* The exported symbols of one object, copied. */
-struct export_table {
-    Elf64_Sym *symbols;
-    size_t count;
-    char *strings; /* NUL added behind the end */
-    size_t strings_size;
-    uint16_t *versions; /* NULL: none */
-};
 
 static bool read_exactly(const struct process *process, uint64_t address, void *buffer, size_t size)
 {
     return remote_read(process, address, buffer, size) == size;
+}
+
+/* From pages that are kept. */
+static bool read_kept(const void *context, uint64_t address, void *buffer, size_t size)
+{
+    const struct linkmap *linkmap = context;
+    return page_table_read(linkmap->pages, linkmap->process, address, buffer, size);
 }
 
 /* --- From the auxiliary vector to r_debug. --- */
@@ -66,12 +63,12 @@ static struct error *no_loader(const struct process *process)
 }
 
 /* The value of one tag in a dynamic section in memory; false when it is not there. */
-static bool dynamic_value(const struct process *process, uint64_t dynamic, int64_t tag,
+static bool dynamic_value(const struct linkmap *linkmap, uint64_t dynamic, int64_t tag,
                           uint64_t *ret)
 {
     for (size_t i = 0; i < DYNAMIC_MAX; i++) {
         Elf64_Dyn entry;
-        if (!read_exactly(process, dynamic + i * sizeof(entry), &entry, sizeof(entry)) ||
+        if (!read_kept(linkmap, dynamic + i * sizeof(entry), &entry, sizeof(entry)) ||
             entry.d_tag == DT_NULL)
             return false;
         if (entry.d_tag == tag) {
@@ -82,9 +79,10 @@ static bool dynamic_value(const struct process *process, uint64_t dynamic, int64
     return false;
 }
 
-static struct error *find_debug(const struct process *process, const struct auxiliary *auxiliary,
+static struct error *find_debug(const struct linkmap *linkmap, const struct auxiliary *auxiliary,
                                 uint64_t *ret)
 {
+    const struct process *process = linkmap->process;
     CLEANUP_FREE Elf64_Phdr *headers = calloc(auxiliary->phnum, sizeof(*headers));
     if (!headers)
         return error_no_memory();
@@ -104,7 +102,7 @@ static struct error *find_debug(const struct process *process, const struct auxi
     }
     if (!has_dynamic || !has_interpreter)
         return no_loader(process);
-    if (!dynamic_value(process, dynamic + bias, DT_DEBUG, ret))
+    if (!dynamic_value(linkmap, dynamic + bias, DT_DEBUG, ret))
         return no_loader(process);
     if (!*ret)
         return error_create(ERROR_DEADLINE, 0,
@@ -116,55 +114,50 @@ static struct error *find_debug(const struct process *process, const struct auxi
 
 /* --- The objects. --- */
 
-/* What a dynamic section says, as addresses; 0: not there. */
-struct dynamic_tables {
-    uint64_t strings, strings_size, symbols, gnu_hash, hash, versions, soname;
-    bool has_soname;
-};
-
-static void read_dynamic_tables(const struct process *process, const struct loaded *object,
-                                struct dynamic_tables *ret)
+/* What its dynamic section says: where its tables are. Returns where its DT_SONAME is, or 0. */
+static uint64_t read_dynamic(const struct linkmap *linkmap, struct loaded *object)
 {
-    *ret = (struct dynamic_tables){0};
+    uint64_t soname = 0;
+    bool has_soname = false;
     for (size_t i = 0; i < DYNAMIC_MAX; i++) {
         Elf64_Dyn entry;
-        if (!read_exactly(process, object->dynamic + i * sizeof(entry), &entry, sizeof(entry)) ||
+        if (!read_kept(linkmap, object->dynamic + i * sizeof(entry), &entry, sizeof(entry)) ||
             entry.d_tag == DT_NULL)
-            return;
+            break;
         /* glibc writes addresses into the section where it is writable; musl, and anybody in the
            vDSO, leave offsets. */
         uint64_t value = entry.d_un.d_val;
         uint64_t address = value < object->bias ? value + object->bias : value;
         switch (entry.d_tag) {
         case DT_STRTAB:
-            ret->strings = address;
+            object->tables.strings = address;
             break;
         case DT_STRSZ:
-            ret->strings_size = value;
+            object->tables.strings_size = value;
             break;
         case DT_SYMTAB:
-            ret->symbols = address;
+            object->tables.symbols = address;
             break;
         case DT_GNU_HASH:
-            ret->gnu_hash = address;
+            object->tables.gnu_hash = address;
             break;
         case DT_HASH:
-            ret->hash = address;
+            object->tables.hash = address;
             break;
         case DT_VERSYM:
-            ret->versions = address;
+            object->versions = address;
             break;
         case DT_SONAME:
-            ret->soname = value;
-            ret->has_soname = true;
+            soname = value;
+            has_soname = true;
             break;
         }
     }
+    return has_soname && object->tables.strings ? object->tables.strings + soname : 0;
 }
 
 /* Everything mapped from the file around `address`: the mappings of one inode, and the anonymous
-   one
-   (.bss) that touches the last of them. */
+   one (.bss) that touches the last of them. */
 static void find_extent(const struct maps *maps, uint64_t address, struct loaded *object)
 {
     const struct mapping *here = maps_find(maps, address);
@@ -185,16 +178,16 @@ static void find_extent(const struct maps *maps, uint64_t address, struct loaded
 }
 
 /* The size of PT_TLS, from the ELF header at the start of what is mapped. */
-static uint64_t read_tls_size(const struct process *process, const struct loaded *object)
+static uint64_t read_tls_size(const struct linkmap *linkmap, const struct loaded *object)
 {
     Elf64_Ehdr header;
-    if (!object->start || !read_exactly(process, object->start, &header, sizeof(header)) ||
+    if (!object->start || !read_kept(linkmap, object->start, &header, sizeof(header)) ||
         memcmp(header.e_ident, ELFMAG, SELFMAG))
         return 0;
     for (unsigned i = 0; i < header.e_phnum && i < 256; i++) {
         Elf64_Phdr segment;
-        if (!read_exactly(process, object->start + header.e_phoff + i * sizeof(segment), &segment,
-                          sizeof(segment)))
+        if (!read_kept(linkmap, object->start + header.e_phoff + i * sizeof(segment), &segment,
+                       sizeof(segment)))
             return 0;
         if (segment.p_type == PT_TLS)
             return segment.p_memsz + segment.p_align;
@@ -202,15 +195,19 @@ static uint64_t read_tls_size(const struct process *process, const struct loaded
     return 0;
 }
 
-static char *read_text(const struct process *process, uint64_t address)
+static char *read_text(const struct linkmap *linkmap, uint64_t address)
 {
     char text[PATH_MAX];
-    if (!address || !remote_read_string(process, address, text, sizeof(text)))
-        text[0] = '\0';
-    return strdup(text);
+    for (size_t i = 0; address && i < sizeof(text); i++) {
+        if (!read_kept(linkmap, address + i, &text[i], 1))
+            break;
+        if (!text[i])
+            return strdup(text);
+    }
+    return strdup("");
 }
 
-static struct error *read_object(const struct process *process, const struct maps *maps,
+static struct error *read_object(const struct linkmap *linkmap, const struct maps *maps,
                                  uint64_t entry, const struct link_map *raw, struct loaded *ret)
 {
     *ret = (struct loaded){
@@ -218,13 +215,10 @@ static struct error *read_object(const struct process *process, const struct map
         .bias = raw->l_addr,
         .dynamic = (uint64_t)(uintptr_t)raw->l_ld,
     };
-    ret->name = read_text(process, (uint64_t)(uintptr_t)raw->l_name);
+    ret->name = read_text(linkmap, (uint64_t)(uintptr_t)raw->l_name);
     find_extent(maps, ret->dynamic, ret);
-    ret->tls_size = read_tls_size(process, ret);
-    struct dynamic_tables tables;
-    read_dynamic_tables(process, ret, &tables);
-    ret->soname =
-        tables.has_soname ? read_text(process, tables.strings + tables.soname) : strdup("");
+    ret->tls_size = read_tls_size(linkmap, ret);
+    ret->soname = read_text(linkmap, read_dynamic(linkmap, ret));
     return ret->name && ret->soname ? NULL : error_no_memory();
 }
 
@@ -238,7 +232,7 @@ static struct error *append_object(struct linkmap *linkmap, const struct maps *m
             return error_no_memory();
         linkmap->objects = larger;
     }
-    return read_object(linkmap->process, maps, entry, raw, &linkmap->objects[linkmap->count++]);
+    return read_object(linkmap, maps, entry, raw, &linkmap->objects[linkmap->count++]);
 }
 
 static struct error *read_objects(struct linkmap *linkmap, const struct maps *maps)
@@ -250,8 +244,7 @@ static struct error *read_objects(struct linkmap *linkmap, const struct maps *ma
     uint64_t entry = (uint64_t)(uintptr_t)debug.r_map;
     while (entry) {
         struct link_map raw;
-        if (linkmap->count == OBJECTS_MAX ||
-            !read_exactly(linkmap->process, entry, &raw, sizeof(raw)))
+        if (linkmap->count == OBJECTS_MAX || !read_kept(linkmap, entry, &raw, sizeof(raw)))
             return error_create(ERROR_PARTIAL, 0,
                                 "the loader's list of process %d changed while it was read: try "
                                 "again",
@@ -291,7 +284,10 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
     if (!linkmap)
         return error_no_memory();
     linkmap->process = process;
-    struct error *error = find_debug(process, &auxiliary, &linkmap->debug);
+    linkmap->pages = page_table_create();
+    if (!linkmap->pages)
+        return error_no_memory();
+    struct error *error = find_debug(linkmap, &auxiliary, &linkmap->debug);
     if (!error)
         error = read_objects(linkmap, maps);
     if (error)
@@ -314,16 +310,6 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
     return NULL;
 }
 
-static void export_table_destroy(struct export_table *table)
-{
-    if (!table)
-        return;
-    free(table->symbols);
-    free(table->strings);
-    free(table->versions);
-    free(table);
-}
-
 void linkmap_destroy(struct linkmap *linkmap)
 {
     if (!linkmap)
@@ -331,9 +317,9 @@ void linkmap_destroy(struct linkmap *linkmap)
     for (size_t i = 0; i < linkmap->count; i++) {
         free(linkmap->objects[i].name);
         free(linkmap->objects[i].soname);
-        export_table_destroy(linkmap->objects[i].exports);
     }
     free(linkmap->objects);
+    page_table_destroy(linkmap->pages);
     free(linkmap);
 }
 
@@ -351,121 +337,72 @@ bool linkmap_is_consistent(const struct linkmap *linkmap)
 
 /* --- Exported symbols. --- */
 
-/* How many symbols DT_GNU_HASH covers: the end of the chain of the highest bucket. */
-static size_t count_by_gnu_hash(const struct process *process, uint64_t address)
+/* Definitions of one name in one object, on their way to who asked for them. */
+struct definitions {
+    const struct linkmap *linkmap;
+    const struct loaded *object;
+    bool (*visit)(struct definitions *definitions, uint64_t number);
+    struct export export;
+    void (*each)(const struct export *, void *);
+    void *context;
+};
+
+static bool is_default(struct definitions *definitions, uint64_t number)
 {
-    struct {
-        uint32_t bucket_count, first_symbol, bloom_words, bloom_shift;
-    } header;
-    if (!read_exactly(process, address, &header, sizeof(header)) || !header.bucket_count ||
-        header.bucket_count > EXPORTS_MAX || header.bloom_words > EXPORTS_MAX)
-        return 0;
-    uint64_t buckets = address + sizeof(header) + (uint64_t)header.bloom_words * 8;
-    uint64_t chains = buckets + (uint64_t)header.bucket_count * 4;
-    CLEANUP_FREE uint32_t *table = calloc(header.bucket_count, sizeof(*table));
-    if (!table || !read_exactly(process, buckets, table, header.bucket_count * sizeof(*table)))
-        return 0;
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < header.bucket_count; i++)
-        if (table[i] > last)
-            last = table[i];
-    if (last < header.first_symbol)
-        return header.first_symbol;
-    for (; last < EXPORTS_MAX; last++) {
-        uint32_t hash;
-        if (!read_exactly(process, chains + (uint64_t)(last - header.first_symbol) * 4, &hash,
-                          sizeof(hash)))
-            return 0;
-        if (hash & 1)
-            return last + 1;
-    }
-    return 0;
+    uint16_t version;
+    uint64_t versions = definitions->object->versions;
+    return !versions ||
+           !read_kept(definitions->linkmap, versions + number * sizeof(version), &version,
+                      sizeof(version)) ||
+           !(version & VERSION_HIDDEN);
 }
 
-static size_t count_exports(const struct process *process, const struct dynamic_tables *tables)
+static bool show(struct definitions *definitions, uint64_t number)
 {
-    uint32_t counts[2]; /* nbucket, nchain: the latter is the number of symbols */
-    if (tables->hash && read_exactly(process, tables->hash, counts, sizeof(counts)) &&
-        counts[1] < EXPORTS_MAX)
-        return counts[1];
-    return tables->gnu_hash ? count_by_gnu_hash(process, tables->gnu_hash) : 0;
+    (void)number;
+    definitions->each(&definitions->export, definitions->context);
+    return false;
 }
 
-/* Copies the tables; an object without them gets an empty one. NULL: no memory. */
-static struct export_table *read_exports(const struct process *process, const struct loaded *object)
+static bool visit_function(const Elf64_Sym *symbol, uint64_t number, void *context)
 {
-    struct dynamic_tables tables;
-    struct export_table *table = calloc(1, sizeof(*table));
-    if (!table)
-        return NULL;
-    read_dynamic_tables(process, object, &tables);
-    size_t count = tables.symbols && tables.strings ? count_exports(process, &tables) : 0;
-    if (!count || tables.strings_size > STRINGS_MAX)
-        return table;
-
-    table->symbols = calloc(count, sizeof(*table->symbols));
-    table->strings = calloc(1, tables.strings_size + 1);
-    if (!table->symbols || !table->strings ||
-        !read_exactly(process, tables.symbols, table->symbols, count * sizeof(*table->symbols)) ||
-        !read_exactly(process, tables.strings, table->strings, tables.strings_size))
-        return table;
-    table->strings_size = tables.strings_size;
-    if (tables.versions) {
-        table->versions = calloc(count, sizeof(*table->versions));
-        if (!table->versions || !read_exactly(process, tables.versions, table->versions,
-                                              count * sizeof(*table->versions)))
-            return table;
-    }
-    table->count = count;
-    return table;
+    struct definitions *definitions = context;
+    const struct loaded *object = definitions->object;
+    unsigned type = ELF64_ST_TYPE(symbol->st_info);
+    if (!symbol->st_value || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ||
+        (type != STT_FUNC && type != STT_NOTYPE))
+        return false;
+    definitions->export = (struct export){object->bias + symbol->st_value, symbol->st_size, object};
+    return definitions->visit(definitions, number);
 }
 
-static const struct export_table *exports_of(const struct linkmap *linkmap, struct loaded *object)
+static bool find_definitions(struct definitions *definitions, const char *name)
 {
-    if (!object->exports)
-        object->exports = read_exports(linkmap->process, object);
-    return object->exports;
-}
-
-static bool is_function(const struct export_table *table, size_t i, const char *name)
-{
-    const Elf64_Sym *symbol = &table->symbols[i];
-    unsigned type = ELF64_ST_TYPE(symbol->st_info), binding = ELF64_ST_BIND(symbol->st_info);
-    return symbol->st_shndx != SHN_UNDEF && symbol->st_value && binding != STB_LOCAL &&
-           (type == STT_FUNC || type == STT_NOTYPE) && symbol->st_name < table->strings_size &&
-           !strcmp(table->strings + symbol->st_name, name);
-}
-
-static void fill_export(const struct loaded *object, const Elf64_Sym *symbol, struct export *ret)
-{
-    *ret = (struct export){object->bias + symbol->st_value, symbol->st_size, object};
+    const struct symbol_reader reader = {read_kept, definitions->linkmap};
+    return symbol_hash_find(&definitions->object->tables, &reader, name, visit_function,
+                            definitions);
 }
 
 bool linkmap_function(const struct linkmap *linkmap, const char *name, struct export *ret)
 {
-    for (size_t n = 0; n < linkmap->count; n++) {
-        struct loaded *object = &linkmap->objects[n];
-        const struct export_table *table = exports_of(linkmap, object);
-        for (size_t i = 0; table && i < table->count; i++)
-            if (is_function(table, i, name) &&
-                !(table->versions && table->versions[i] & VERSION_HIDDEN)) {
-                fill_export(object, &table->symbols[i], ret);
-                return true;
-            }
+    for (size_t i = 0; i < linkmap->count; i++) {
+        struct definitions definitions = {
+            .linkmap = linkmap, .object = &linkmap->objects[i], .visit = is_default};
+        if (find_definitions(&definitions, name)) {
+            *ret = definitions.export;
+            return true;
+        }
     }
     return false;
 }
 
-void linkmap_each_definition(const struct linkmap *linkmap, struct loaded *object, const char *name,
-                             void (*visit)(const struct export *, void *), void *context)
+void linkmap_each_definition(const struct linkmap *linkmap, const struct loaded *object,
+                             const char *name, void (*visit)(const struct export *, void *),
+                             void *context)
 {
-    const struct export_table *table = exports_of(linkmap, object);
-    for (size_t i = 0; table && i < table->count; i++)
-        if (is_function(table, i, name)) {
-            struct export export;
-            fill_export(object, &table->symbols[i], &export);
-            visit(&export, context);
-        }
+    struct definitions definitions = {
+        .linkmap = linkmap, .object = object, .visit = show, .each = visit, .context = context};
+    find_definitions(&definitions, name);
 }
 
 const struct loaded *linkmap_find(const struct linkmap *linkmap, uint64_t address)

@@ -10,12 +10,13 @@
 #include "injector/error.h"
 #include "injector/maps.h"
 #include "injector/process.h"
+#include "injector/symbol_hash.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct export_table;
+struct page_table;
 
 /* One loaded object. Target addresses. */
 struct loaded {
@@ -26,7 +27,8 @@ struct loaded {
     uint64_t tls_size;   /* PT_TLS, bytes of its static or dynamic thread storage; 0: none */
     char *name;          /* l_name, "" for the program itself */
     char *soname;        /* DT_SONAME, or "" */
-    struct export_table *exports; /* read when first asked for */
+    struct symbol_tables tables;
+    uint64_t versions; /* DT_VERSYM, or 0 */
 };
 
 struct linkmap {
@@ -38,6 +40,7 @@ struct linkmap {
     size_t permanent; /* objects from this index on may be unloaded: they came by dlopen */
     bool is_musl;
     const struct process *process; /* borrowed */
+    struct page_table *pages; /* what was read of its objects, none of which changes while loaded */
 };
 
 /*
@@ -67,8 +70,9 @@ struct export
 bool linkmap_function(const struct linkmap *linkmap, const char *name, struct export *ret);
 
 /* The definitions of `name` in one object, all versions; calls `visit` for each. */
-void linkmap_each_definition(const struct linkmap *linkmap, struct loaded *object, const char *name,
-                             void (*visit)(const struct export *, void *), void *context);
+void linkmap_each_definition(const struct linkmap *linkmap, const struct loaded *object,
+                             const char *name, void (*visit)(const struct export *, void *),
+                             void *context);
 
 /* The object that an address belongs to, or NULL. */
 const struct loaded *linkmap_find(const struct linkmap *linkmap, uint64_t address);

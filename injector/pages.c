@@ -1,6 +1,7 @@
 #include "injector/pages.h"
 
 #include <stdlib.h>
+#include <string.h>
 /* Without memory the entry is not added, instead of exit() inside a library. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -64,4 +65,20 @@ struct page *page_table_get(struct page_table *table, const struct process *proc
         return NULL;
     }
     return &entry->page;
+}
+
+bool page_table_read(struct page_table *table, const struct process *process, uint64_t address,
+                     void *buffer, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        size_t offset = (address + done) % PAGE_CACHE_BYTES, part = PAGE_CACHE_BYTES - offset;
+        const struct page *page = page_table_get(table, process, address + done);
+        if (part > size - done)
+            part = size - done;
+        if (!page || page->size < offset + part)
+            return false;
+        memcpy((char *)buffer + done, page->bytes + offset, part);
+        done += part;
+    }
+    return true;
 }

@@ -32,4 +32,8 @@ void page_table_destroy(struct page_table *table);
 struct page *page_table_get(struct page_table *table, const struct process *process,
                             uint64_t address);
 
+/* Copies from pages; false: not all of it can be read, or there is no memory for it. */
+bool page_table_read(struct page_table *table, const struct process *process, uint64_t address,
+                     void *buffer, size_t size);
+
 #endif

@@ -199,8 +199,7 @@ static bool collect_ranges(struct safepoint *safepoint, const struct loaded *obj
     struct range_collector collector = {.safepoint = safepoint};
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         collector.kind = entries[i].kind;
-        linkmap_each_definition(safepoint->linkmap, (struct loaded *)object, entries[i].name,
-                                add_range, &collector);
+        linkmap_each_definition(safepoint->linkmap, object, entries[i].name, add_range, &collector);
     }
     return !collector.no_memory;
 }

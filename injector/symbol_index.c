@@ -79,7 +79,7 @@ static bool table_from_section(const struct elf_image *elf, uint32_t type, struc
 static bool table_from_dynamic(const struct module *module, const struct elf_image *elf,
                                struct table *ret)
 {
-    struct dynamic dynamic;
+    struct symbol_tables dynamic;
     dynamic_read(module, elf, &dynamic);
     size_t count = dynamic_symbol_count(elf, &dynamic);
     *ret = (struct table){.elf = elf, .count = count, .strings_size = dynamic.strings_size};
