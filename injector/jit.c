@@ -91,8 +91,8 @@ bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret)
     return true;
 }
 
-bool jit_find_cfi(struct jit *jit, uint64_t pc, bool may_load, struct cfi_entry *ret)
+bool jit_find_cfi(struct jit *jit, uint64_t pc, struct cfi_entry *ret)
 {
-    const struct gdb_jit *list = may_load ? get_list(jit, pc) : NULL;
+    const struct gdb_jit *list = get_list(jit, pc);
     return list && gdb_jit_find_cfi(list, pc, ret);
 }

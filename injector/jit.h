@@ -32,8 +32,8 @@ bool jit_find_name(struct jit *jit, uint64_t address, struct jit_name *ret);
 
 /*
  * The unwind table entry of code at a runtime address outside of all modules, as cfi_find; its
- * bytes stay until jit_forget. Never loads anything if `may_load` is false.
+ * bytes stay until jit_forget.
  */
-bool jit_find_cfi(struct jit *jit, uint64_t pc, bool may_load, struct cfi_entry *ret);
+bool jit_find_cfi(struct jit *jit, uint64_t pc, struct cfi_entry *ret);
 
 #endif

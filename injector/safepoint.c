@@ -5,6 +5,7 @@
 #include "injector/idle_calls.h"
 #include "injector/module.h"
 #include "injector/snapshot.h"
+#include "injector/stack_tables.h"
 #include "injector/unwind.h"
 
 #include <stdlib.h>
@@ -221,24 +222,6 @@ static bool collect_all_ranges(struct safepoint *safepoint)
     return true;
 }
 
-/* Reads all unwind tables now, by an unwinder for a thread with an empty stack. */
-static struct error *preload_tables(struct safepoint *safepoint)
-{
-    struct arch_regset nowhere = {0};
-    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
-    struct error *error =
-        snapshot_of_stopped_thread(safepoint->process, safepoint->maps,
-                                   safepoint->process->live_tid, &nowhere, STACK_BYTES, &snapshot);
-    if (error)
-        return error;
-    CLEANUP_UNWINDER struct unwinder *unwinder = NULL;
-    error = unwinder_create(snapshot, safepoint->modules, &unwinder);
-    if (error)
-        return error;
-    unwinder_prepare(unwinder);
-    return NULL;
-}
-
 struct error *safepoint_create(struct process *process, struct maps *maps, struct linkmap *linkmap,
                                struct safepoint **ret)
 {
@@ -256,8 +239,6 @@ struct error *safepoint_create(struct process *process, struct maps *maps, struc
     if (!collect_all_ranges(safepoint))
         return error_no_memory();
     struct error *error = modules_create(process, maps, &safepoint->modules);
-    if (!error)
-        error = preload_tables(safepoint);
     if (error)
         return error;
     *ret = safepoint;
@@ -277,6 +258,11 @@ void safepoint_destroy(struct safepoint *safepoint)
 void safepoint_cleanup(struct safepoint **safepoint)
 {
     safepoint_destroy(*safepoint);
+}
+
+void safepoint_prepare(struct safepoint *safepoint, pid_t tid)
+{
+    stack_tables_load(safepoint->modules, tid, STACK_BYTES);
 }
 
 /* --- The judgement. --- */

@@ -20,13 +20,15 @@
 
 struct safepoint;
 
-/* Borrows all three. Reads the unwind tables of all modules, so that a look later does no file
-   I/O while a thread is stopped. */
+/* Borrows all three. */
 struct error *safepoint_create(struct process *process, struct maps *maps, struct linkmap *linkmap,
                                struct safepoint **ret) MUST_CHECK;
 void safepoint_destroy(struct safepoint *safepoint);
 void safepoint_cleanup(struct safepoint **safepoint);
 #define CLEANUP_SAFEPOINT __attribute__((cleanup(safepoint_cleanup)))
+
+/* Reads the unwind tables that judging this thread will take, while it is not stopped yet. */
+void safepoint_prepare(struct safepoint *safepoint, pid_t tid);
 
 /* A loan_gate: `context` is a struct safepoint *. NULL: yes. Else static text that completes "a
    thread was ...". */

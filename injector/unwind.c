@@ -75,13 +75,6 @@ void unwinder_keep_registers(struct unwinder *unwinder, bool keep)
     unwinder->keep_registers = keep;
 }
 
-void unwinder_prepare(struct unwinder *unwinder)
-{
-    for (size_t i = 0; i < unwinder->modules->count; i++)
-        cfi_prepare(unwinder->modules->modules[i]);
-    unwinder->prepared = true;
-}
-
 static bool read_code(struct unwinder *unwinder, const struct thread_snapshot *thread,
                       uint64_t address, uint8_t *buffer, size_t size)
 {

@@ -101,7 +101,4 @@ struct error *unwind_thread(struct unwinder *unwinder, const struct thread_snaps
 struct error *unwind_parked(struct unwinder *unwinder, const struct thread_snapshot *parked,
                             size_t max_frames, struct stack *ret) MUST_CHECK;
 
-/* Preloads the unwind tables of all executable mappings, so that a later walk does no file I/O. */
-void unwinder_prepare(struct unwinder *unwinder);
-
 #endif

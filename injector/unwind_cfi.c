@@ -118,7 +118,7 @@ static int access_fpreg(unw_addr_space_t space, unw_regnum_t number, unw_fpreg_t
 static bool find_in_jit(struct walk *walk, uint64_t pc, struct cfi_entry *ret)
 {
     struct unwinder *unwinder = walk->unwinder;
-    if (!jit_find_cfi(unwinder->modules->jit, pc, !unwinder->prepared, ret))
+    if (!jit_find_cfi(unwinder->modules->jit, pc, ret))
         return false;
     unwinder->jit_rows = true;
     return true;
@@ -134,8 +134,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     struct walk *walk = argument;
     struct module *module = modules_find(walk->unwinder->modules, ip);
     struct cfi_entry entry;
-    if (!(module ? cfi_find(module, ip, !walk->unwinder->prepared, &entry)
-                 : find_in_jit(walk, ip, &entry))) {
+    if (!(module ? cfi_find(module, ip, true, &entry) : find_in_jit(walk, ip, &entry))) {
         walk->no_entry = true;
         return -UNW_ENOINFO;
     }

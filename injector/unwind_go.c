@@ -23,7 +23,7 @@ enum step walk_step_go(struct walk *walk, const struct frame *frame, bool innerm
     uint32_t size;
     *injected = false;
     /* After preparation nothing may be opened; the way back from a signal is no ordinary frame. */
-    if (walk->unwinder->prepared || frame->signal_frame)
+    if (frame->signal_frame)
         return STEP_NO_TABLE;
     const struct go_table *table = find_function(walk, frame, &function);
     if (!table)

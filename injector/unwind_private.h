@@ -32,7 +32,6 @@ struct unwinder {
      */
     unw_addr_space_t space, exact_space;
     bool jit_rows;       /* rows of code made at run time are kept, which may change */
-    bool prepared;       /* load nothing more */
     bool keep_registers; /* of each frame */
     struct pc_facts facts[PC_FACTS_COUNT];
 };

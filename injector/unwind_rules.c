@@ -37,7 +37,7 @@ static uint64_t function_start(struct walk *walk, uint64_t pc, bool call_site)
     struct module *module = modules_find(walk->unwinder->modules, pc);
     struct symbol symbol;
     /* After preparation nothing may be opened, and symbols come from files. */
-    if (!module || walk->unwinder->prepared || !module_symbol(module, pc, &symbol))
+    if (!module || !module_symbol(module, pc, &symbol))
         return 0;
     return symbol.address;
 }
