@@ -33,17 +33,17 @@
 
 static struct {
     struct lock lock; /* of all that follows */
-    bool with_stderr;
+    bool without_stderr;
     bool running; /* an evaluation: relay is in use */
     bool left;    /* of one whose worker ended: relay still has something to say */
     struct stream streams[STREAMS];
     bool live[STREAMS]; /* the stream is looked at for the evaluation */
     struct relay relay;
-} state = {.with_stderr = true};
+} state; /* large, hence all zero: no bytes of the file, and no memory before it is used */
 
 void redirect_configure(bool with_stderr)
 {
-    state.with_stderr = with_stderr;
+    state.without_stderr = !with_stderr;
 }
 
 /* --- Taking. --- */
@@ -163,7 +163,7 @@ void redirect_begin(struct output *output)
     relay_begin(&state.relay, output);
     state.left = false;
     bool any = open_one(1);
-    if (state.with_stderr)
+    if (!state.without_stderr)
         any |= join_one(2) || open_one(2);
     state.running = any;
     lock_release(&state.lock);

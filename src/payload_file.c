@@ -12,6 +12,8 @@
 
 /* Far above any payload: a wrong file must not fill our memory. */
 #define PAYLOAD_SIZE_MAX (64u << 20)
+/* Where the headers are, bytes of the file. */
+#define HEAD_SIZE 4096
 
 /* The directory of our own binary, or false when /proc does not tell. */
 static bool own_directory(char *buffer, size_t size)
@@ -104,8 +106,9 @@ static struct error *check_content(const struct payload_file *file)
         return explain_content(file->path, "built for another machine");
     if (header->e_type != ET_DYN)
         return explain_content(file->path, "not a shared object");
-    if (header->e_phoff > file->size || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
-        header->e_phnum > (file->size - header->e_phoff) / sizeof(Elf64_Phdr))
+    size_t head = file->size < HEAD_SIZE ? file->size : HEAD_SIZE;
+    if (header->e_phoff > head || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
+        header->e_phnum > (head - header->e_phoff) / sizeof(Elf64_Phdr))
         return explain_content(file->path, "cut short");
     const Elf64_Phdr *segments = (const void *)((const char *)file->image + header->e_phoff);
     for (size_t i = 0; i < header->e_phnum; i++)
@@ -114,6 +117,29 @@ static struct error *check_content(const struct payload_file *file)
              segments[i].p_filesz > file->size - segments[i].p_offset))
             return explain_content(file->path, "cut short");
     return NULL;
+}
+
+/*
+ * Where what a loader reads ends. Symbols and debug information lie behind it, and the target would
+ * hold all of the file in memory as long as it is loaded.
+ */
+static size_t end_of_segments(const struct payload_file *file)
+{
+    const Elf64_Ehdr *header = file->image;
+    const Elf64_Phdr *segments = (const void *)((const char *)file->image + header->e_phoff);
+    size_t end = HEAD_SIZE;
+    for (size_t i = 0; i < header->e_phnum; i++) {
+        size_t its = segments[i].p_offset + segments[i].p_filesz;
+        if (segments[i].p_type == PT_LOAD && its > end)
+            end = its;
+    }
+    return end < file->size ? end : file->size;
+}
+
+static void forget_sections(Elf64_Ehdr *header)
+{
+    header->e_shoff = 0;
+    header->e_shnum = header->e_shstrndx = SHN_UNDEF;
 }
 
 static struct error *read_content(struct payload_file *file)
@@ -135,9 +161,17 @@ static struct error *read_content(struct payload_file *file)
     file->image = malloc(file->size);
     if (!file->image)
         return error_no_memory();
-    if (!read_fully(fd, file->image, file->size))
+    size_t head = file->size < HEAD_SIZE ? file->size : HEAD_SIZE;
+    if (!read_fully(fd, file->image, head))
         return explain_open(file->path, errno);
-    return check_content(file);
+    struct error *error = check_content(file);
+    if (error)
+        return error;
+    file->size = end_of_segments(file);
+    if (!read_fully(fd, (char *)file->image + head, file->size - head))
+        return explain_open(file->path, errno);
+    forget_sections(file->image);
+    return NULL;
 }
 
 struct error *payload_file_init(struct payload_file *ret)

@@ -12,7 +12,7 @@
 
 struct payload_file {
     char *path;
-    void *image; /* a copy, so that an upgrade of the file meanwhile cannot hurt */
+    void *image; /* a copy of its segments, so that an upgrade of the file meanwhile cannot hurt */
     size_t size; /* bytes */
 };
 
