@@ -331,8 +331,13 @@ static struct error *try_round(struct injection *injection, enum loan_work work,
     for (size_t i = 0; i < fit && i < TRIES_PER_ROUND && !deadline_passed(deadline); i++) {
         struct loan_report report;
         pid_t tid = candidates[(start + i) % fit].tid;
-        if (work == LOAN_CREATE_THREAD)
-            safepoint_prepare(injection->safepoint, tid);
+        const char *known =
+            work == LOAN_CREATE_THREAD ? safepoint_prepare(injection->safepoint, tid) : NULL;
+        if (known) {
+            histogram_add(injection->histogram, known);
+            nap(50 + random_below(950));
+            continue;
+        }
         error = loan_try(&injection->site, tid, work,
                          work == LOAN_CREATE_THREAD ? safepoint_judge : NULL, injection->safepoint,
                          deadline, &report);

@@ -120,21 +120,33 @@ static struct error *send(struct loan_site *site, struct tracee *tracee)
 
 /* --- Out of the stub. --- */
 
+static bool read_donor_state(const struct loan_site *site, uint32_t *ret)
+{
+    return remote_read(site->process, site->parameters.region.mailbox + MAILBOX_DONOR_STATE, ret,
+                       sizeof(*ret)) == sizeof(*ret);
+}
+
 static bool mailbox_says_parked(const struct loan_site *site)
 {
     uint32_t state;
-    return remote_read(site->process, site->parameters.region.mailbox + MAILBOX_DONOR_STATE, &state,
-                       sizeof(state)) == sizeof(state) &&
-           state == DONOR_PARKED;
+    return read_donor_state(site, &state) && state == DONOR_PARKED;
 }
 
-/* Gives the thread time to do its work: until the mailbox says so, or for a moment. */
+/* As far as memory shows: the mailbox says so, or is gone. */
+static bool work_is_done(const struct loan_site *site)
+{
+    uint32_t state;
+    return site->parameters.work == LOAN_UNMAP ? !read_donor_state(site, &state)
+                                               : mailbox_says_parked(site);
+}
+
+/* Gives the thread time to do its work: until that is done, or for a moment. */
 static void wait_for_work(const struct loan_site *site, uint64_t us)
 {
     static const struct timespec nap = {.tv_nsec = 30 * 1000};
     deadline_t deadline = deadline_after_us(us);
     for (unsigned round = 0; !deadline_passed(deadline); round++) {
-        if (site->parameters.work == LOAN_CREATE_THREAD && mailbox_says_parked(site))
+        if (work_is_done(site))
             return;
         if (round < 20)
             sched_yield();
@@ -229,7 +241,7 @@ static bool fetch(struct loan_site *site, struct tracee *tracee, struct error **
 static struct error *wait_and_fetch(struct loan_site *site, struct tracee *tracee,
                                     deadline_t deadline, struct loan_report *report)
 {
-    uint64_t patience = site->parameters.work == LOAN_UNMAP ? 30 : LOOK_AFTER_US;
+    uint64_t patience = LOOK_AFTER_US;
     for (;;) {
         wait_for_work(site, patience);
         struct error *error = tracee_stop(tracee, deadline_after_us(STOP_US));

@@ -3,7 +3,9 @@
 #include "injector/arch/loan.h"
 #include "injector/cleanup.h"
 #include "injector/idle_calls.h"
+#include "injector/look.h"
 #include "injector/module.h"
+#include "injector/safe_calls.h"
 #include "injector/snapshot.h"
 #include "injector/stack_tables.h"
 #include "injector/unwind.h"
@@ -15,146 +17,10 @@
 #define FRAMES_MAX 512 /* a deeper stack is not judged */
 #define STACK_BYTES (64 * 1024)
 
-/* --- Where the C library may be interrupted. --- */
-
-enum entry_kind {
-    ENTRY_CALL,  /* a system call and what surrounds it, no lock that pthread_create needs */
-    ENTRY_STDIO, /* may allocate its buffer before; only while it sits in read(2) */
-};
-
-/*
- * The functions of the C library that a thread may be in: what waits in the kernel, or on a lock of
- * the program itself. None of them allocates memory or holds a lock of malloc, of the thread
- * descriptors or of the loader while it waits (glibc 2.17 to 2.41, musl 1.1.20 to 1.2.5). Callbacks
- * of the program are not called by any of them.
- */
-static const struct {
-    const char *name;
-    enum entry_kind kind;
-} entries[] = {
-    {"read", ENTRY_CALL},
-    {"readv", ENTRY_CALL},
-    {"pread", ENTRY_CALL},
-    {"pread64", ENTRY_CALL},
-    {"preadv", ENTRY_CALL},
-    {"preadv64", ENTRY_CALL},
-    {"write", ENTRY_CALL},
-    {"writev", ENTRY_CALL},
-    {"pwrite", ENTRY_CALL},
-    {"pwrite64", ENTRY_CALL},
-    {"pwritev", ENTRY_CALL},
-    {"fsync", ENTRY_CALL},
-    {"fdatasync", ENTRY_CALL},
-    {"sendfile", ENTRY_CALL},
-    {"sendfile64", ENTRY_CALL},
-    {"splice", ENTRY_CALL},
-    {"flock", ENTRY_CALL},
-    {"fcntl", ENTRY_CALL},
-    {"fcntl64", ENTRY_CALL},
-    {"ioctl", ENTRY_CALL},
-    {"poll", ENTRY_CALL},
-    {"ppoll", ENTRY_CALL},
-    {"select", ENTRY_CALL},
-    {"pselect", ENTRY_CALL},
-    {"__select", ENTRY_CALL},
-    {"__poll", ENTRY_CALL},
-    {"__read", ENTRY_CALL},
-    {"__write", ENTRY_CALL},
-    {"__pselect", ENTRY_CALL},
-    {"__poll_chk", ENTRY_CALL},
-    {"__ppoll_chk", ENTRY_CALL},
-    {"__read_chk", ENTRY_CALL},
-    {"__recv_chk", ENTRY_CALL},
-    {"__recvfrom_chk", ENTRY_CALL},
-    {"epoll_wait", ENTRY_CALL},
-    {"epoll_pwait", ENTRY_CALL},
-    {"epoll_pwait2", ENTRY_CALL},
-    {"epoll_ctl", ENTRY_CALL},
-    {"accept", ENTRY_CALL},
-    {"accept4", ENTRY_CALL},
-    {"connect", ENTRY_CALL},
-    {"recv", ENTRY_CALL},
-    {"recvfrom", ENTRY_CALL},
-    {"recvmsg", ENTRY_CALL},
-    {"recvmmsg", ENTRY_CALL},
-    {"send", ENTRY_CALL},
-    {"sendto", ENTRY_CALL},
-    {"sendmsg", ENTRY_CALL},
-    {"sendmmsg", ENTRY_CALL},
-    {"nanosleep", ENTRY_CALL},
-    {"clock_nanosleep", ENTRY_CALL},
-    {"usleep", ENTRY_CALL},
-    {"sleep", ENTRY_CALL},
-    {"thrd_sleep", ENTRY_CALL},
-    {"thrd_join", ENTRY_CALL},
-    {"sched_yield", ENTRY_CALL},
-    {"pause", ENTRY_CALL},
-    {"sigwait", ENTRY_CALL},
-    {"sigwaitinfo", ENTRY_CALL},
-    {"sigtimedwait", ENTRY_CALL},
-    {"sigsuspend", ENTRY_CALL},
-    {"sigpause", ENTRY_CALL},
-    {"sigprocmask", ENTRY_CALL},
-    {"pthread_sigmask", ENTRY_CALL},
-    {"wait", ENTRY_CALL},
-    {"wait3", ENTRY_CALL},
-    {"wait4", ENTRY_CALL},
-    {"waitpid", ENTRY_CALL},
-    {"waitid", ENTRY_CALL},
-    {"msgrcv", ENTRY_CALL},
-    {"msgsnd", ENTRY_CALL},
-    {"mq_receive", ENTRY_CALL},
-    {"mq_timedreceive", ENTRY_CALL},
-    {"mq_send", ENTRY_CALL},
-    {"mq_timedsend", ENTRY_CALL},
-    {"semop", ENTRY_CALL},
-    {"semtimedop", ENTRY_CALL},
-    {"sem_wait", ENTRY_CALL},
-    {"sem_timedwait", ENTRY_CALL},
-    {"sem_clockwait", ENTRY_CALL},
-    {"pthread_cond_wait", ENTRY_CALL},
-    {"pthread_cond_timedwait", ENTRY_CALL},
-    {"pthread_cond_clockwait", ENTRY_CALL},
-    {"cnd_wait", ENTRY_CALL},
-    {"cnd_timedwait", ENTRY_CALL},
-    {"pthread_join", ENTRY_CALL},
-    {"pthread_timedjoin_np", ENTRY_CALL},
-    {"pthread_clockjoin_np", ENTRY_CALL},
-    {"pthread_mutex_lock", ENTRY_CALL},
-    {"pthread_mutex_timedlock", ENTRY_CALL},
-    {"pthread_mutex_clocklock", ENTRY_CALL},
-    {"__pthread_mutex_lock", ENTRY_CALL},
-    {"mtx_lock", ENTRY_CALL},
-    {"pthread_rwlock_rdlock", ENTRY_CALL},
-    {"pthread_rwlock_wrlock", ENTRY_CALL},
-    {"pthread_rwlock_timedrdlock", ENTRY_CALL},
-    {"pthread_rwlock_timedwrlock", ENTRY_CALL},
-    {"__pthread_rwlock_rdlock", ENTRY_CALL},
-    {"__pthread_rwlock_wrlock", ENTRY_CALL},
-    {"pthread_barrier_wait", ENTRY_CALL},
-    {"pthread_spin_lock", ENTRY_CALL},
-    {"syscall", ENTRY_CALL},
-    {"fgets", ENTRY_STDIO},
-    {"fgets_unlocked", ENTRY_STDIO},
-    {"fgetc", ENTRY_STDIO},
-    {"getc", ENTRY_STDIO},
-    {"_IO_getc", ENTRY_STDIO},
-    {"getc_unlocked", ENTRY_STDIO},
-    {"getchar", ENTRY_STDIO},
-    {"__uflow", ENTRY_STDIO},
-    {"__underflow", ENTRY_STDIO},
-    {"_IO_file_underflow", ENTRY_STDIO},
-    {"fread", ENTRY_STDIO},
-    {"fread_unlocked", ENTRY_STDIO},
-    {"getline", ENTRY_STDIO},
-    {"getdelim", ENTRY_STDIO},
-    {"__getdelim", ENTRY_STDIO},
-};
-
-/* The code of one such function. */
+/* The code of one function in which a thread may be interrupted. */
 struct entry_range {
     uint64_t start, end;
-    enum entry_kind kind;
+    enum safe_call_kind kind;
 };
 
 /* --- What is known of the target. --- */
@@ -169,11 +35,12 @@ struct safepoint {
     bool allocator_in_program;
     struct entry_range *ranges;
     size_t range_count;
+    struct snapshot *ahead; /* of the thread that was found safe while it slept; or NULL */
 };
 
 struct range_collector {
     struct safepoint *safepoint;
-    enum entry_kind kind;
+    enum safe_call_kind kind;
     bool no_memory;
 };
 
@@ -198,9 +65,10 @@ static void add_range(const struct export *export, void *context)
 static bool collect_ranges(struct safepoint *safepoint, const struct loaded *object)
 {
     struct range_collector collector = {.safepoint = safepoint};
-    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
-        collector.kind = entries[i].kind;
-        linkmap_each_definition(safepoint->linkmap, object, entries[i].name, add_range, &collector);
+    for (size_t i = 0; i < safe_call_count; i++) {
+        collector.kind = safe_calls[i].kind;
+        linkmap_each_definition(safepoint->linkmap, object, safe_calls[i].name, add_range,
+                                &collector);
     }
     return !collector.no_memory;
 }
@@ -250,6 +118,7 @@ void safepoint_destroy(struct safepoint *safepoint)
 {
     if (!safepoint)
         return;
+    snapshot_destroy(safepoint->ahead);
     modules_destroy(safepoint->modules);
     free(safepoint->ranges);
     free(safepoint);
@@ -258,11 +127,6 @@ void safepoint_destroy(struct safepoint *safepoint)
 void safepoint_cleanup(struct safepoint **safepoint)
 {
     safepoint_destroy(*safepoint);
-}
-
-void safepoint_prepare(struct safepoint *safepoint, pid_t tid)
-{
-    stack_tables_load(safepoint->modules, tid, STACK_BYTES);
 }
 
 /* --- The judgement. --- */
@@ -336,7 +200,7 @@ static const char *judge_inner_run(const struct safepoint *safepoint, const stru
     if (!entry)
         return run->allocator ? "in the allocator's library"
                               : "in a function of the C library that may hold its locks";
-    if (entry->kind == ENTRY_STDIO && !is_read_call(syscall_number))
+    if (entry->kind == SAFE_STDIO && !is_read_call(syscall_number))
         return "in the C library's buffered input";
     /* An interceptor runs code of its own around the call: only the call itself is safe. */
     if (run->allocator && !is_idle_call(syscall_number) && !is_read_call(syscall_number) &&
@@ -466,35 +330,105 @@ static const char *judge_stack(struct safepoint *safepoint, const struct thread_
     return "in code without unwind tables";
 }
 
-static struct error *judge(struct safepoint *safepoint, pid_t tid, const struct arch_regset *regset,
-                           const char **ret)
+/* What was found of a stack. */
+struct verdict {
+    const char *reason; /* NULL: the thread may be borrowed */
+    bool complete;      /* the stack is known to its end, else the reason is only that it is not */
+    bool in_slice;      /* ... by what was copied of it alone */
+};
+
+/* No frame lies behind the copied part, or on another stack. */
+static bool lies_in_slice(const struct stack *stack, const struct memory_slice *slice)
 {
-    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
-    struct error *error = snapshot_of_stopped_thread(safepoint->process, safepoint->maps, tid,
-                                                     regset, STACK_BYTES, &snapshot);
-    if (error)
-        return error;
+    for (size_t i = 0; i < stack->count; i++) {
+        uint64_t cfa = stack->frames[i].cfa;
+        if ((cfa || i + 1 < stack->count) && cfa - slice->start > slice->size)
+            return false;
+    }
+    return true;
+}
+
+static struct error *judge(struct safepoint *safepoint, struct snapshot *snapshot,
+                           struct verdict *ret)
+{
     CLEANUP_UNWINDER struct unwinder *unwinder = NULL;
-    error = unwinder_create(snapshot, safepoint->modules, &unwinder);
+    struct error *error = unwinder_create(snapshot, safepoint->modules, &unwinder);
     if (error)
         return error;
     struct stack stack;
     error = unwind_thread(unwinder, &snapshot->threads[0], UNWIND_CFI_ONLY, FRAMES_MAX, &stack);
     if (error)
         return error;
-    *ret = judge_stack(safepoint, &snapshot->threads[0], &stack);
+    ret->reason = judge_stack(safepoint, &snapshot->threads[0], &stack);
+    ret->complete = stack.end == UNWIND_COMPLETE;
+    ret->in_slice = ret->complete && lies_in_slice(&stack, &snapshot->threads[0].stack);
     stack_deinit(&stack);
     return NULL;
+}
+
+/* --- Ahead of the stop. --- */
+
+static struct error *judge_sleeping(struct safepoint *safepoint, const struct look *look,
+                                    struct verdict *ret)
+{
+    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
+    struct thread_snapshot thread = {.tid = look->tid, .state = look->state};
+    if (!look_registers(look, &thread))
+        return NULL;
+    struct error *error =
+        snapshot_of_thread(safepoint->process, safepoint->maps, &thread, STACK_BYTES, &snapshot);
+    if (!error)
+        error = judge(safepoint, snapshot, ret);
+    if (error || !ret->in_slice || ret->reason)
+        return error;
+    safepoint->ahead = snapshot;
+    snapshot = NULL;
+    return NULL;
+}
+
+const char *safepoint_prepare(struct safepoint *safepoint, pid_t tid)
+{
+    struct look look;
+    struct verdict verdict = {0};
+    snapshot_destroy(safepoint->ahead);
+    safepoint->ahead = NULL;
+    stack_tables_load(safepoint->modules, tid, STACK_BYTES);
+    if (look_at_thread(safepoint->process, tid, &look) && look.asleep)
+        error_destroy(judge_sleeping(safepoint, &look, &verdict)); /* then it is judged later */
+    return verdict.complete ? verdict.reason : NULL;
+}
+
+/*
+ * Stands the stopped thread where it slept when it was judged? Its stack was known to its end from
+ * the program counter, the stack pointer, the arguments of the call and the bytes of the stack:
+ * where these are the same, so is the judgement.
+ */
+static bool is_as_judged(const struct snapshot *ahead, const struct snapshot *snapshot)
+{
+    const struct thread_snapshot *then = ahead->threads, *now = snapshot->threads;
+    return then->tid == now->tid &&
+           then->registers.value[arch_pc] == now->registers.value[arch_pc] &&
+           then->registers.value[arch_sp] == now->registers.value[arch_sp] && now->in_syscall &&
+           then->syscall_number == now->syscall_number &&
+           !memcmp(then->syscall_arguments, now->syscall_arguments,
+                   sizeof(now->syscall_arguments)) &&
+           then->stack.start == now->stack.start && then->stack.size == now->stack.size &&
+           now->stack.size && !memcmp(then->stack.bytes, now->stack.bytes, now->stack.size);
 }
 
 const char *safepoint_judge(void *context, pid_t tid, const struct arch_regset *regset)
 {
     struct safepoint *safepoint = context;
-    const char *reason = NULL;
-    struct error *error = judge(safepoint, tid, regset, &reason);
-    if (error) {
-        error_destroy(error);
-        return "not readable";
-    }
-    return reason;
+    CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
+    struct verdict verdict = {0};
+    struct error *error = snapshot_of_stopped_thread(safepoint->process, safepoint->maps, tid,
+                                                     regset, STACK_BYTES, &snapshot);
+    if (!error && safepoint->ahead && is_as_judged(safepoint->ahead, snapshot))
+        return NULL;
+    if (!error)
+        error = judge(safepoint, snapshot, &verdict);
+    if (!error)
+        return verdict.reason;
+    error_destroy(error);
+    return "not readable";
 }

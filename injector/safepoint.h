@@ -27,8 +27,12 @@ void safepoint_destroy(struct safepoint *safepoint);
 void safepoint_cleanup(struct safepoint **safepoint);
 #define CLEANUP_SAFEPOINT __attribute__((cleanup(safepoint_cleanup)))
 
-/* Reads the unwind tables that judging this thread will take, while it is not stopped yet. */
-void safepoint_prepare(struct safepoint *safepoint, pid_t tid);
+/*
+ * What can be known of a thread before it is stopped, so that the stop is short: reads the unwind
+ * tables that judging it will take, and if it sleeps, judges it where it sleeps. NULL: it is worth
+ * a stop. Else static text as that of safepoint_judge: it sleeps where it must not be borrowed.
+ */
+const char *safepoint_prepare(struct safepoint *safepoint, pid_t tid);
 
 /* A loan_gate: `context` is a struct safepoint *. NULL: yes. Else static text that completes "a
    thread was ...". */

@@ -694,9 +694,9 @@ struct error *snapshot_pause_threads(struct snapshot *snapshot,
     return error;
 }
 
-struct error *snapshot_of_stopped_thread(struct process *process, struct maps *maps, pid_t tid,
-                                         const struct arch_regset *regset, size_t stack_limit,
-                                         struct snapshot **ret)
+struct error *snapshot_of_thread(struct process *process, struct maps *maps,
+                                 const struct thread_snapshot *known, size_t stack_limit,
+                                 struct snapshot **ret)
 {
     CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
     struct error *error = create(process, &snapshot);
@@ -710,12 +710,7 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
     snapshot->thread_count = 1;
 
     struct thread_snapshot *thread = snapshot->threads;
-    thread->tid = tid;
-    thread->state = 't';
-    thread->how = THREAD_FROZEN;
-    thread->syscall_number = arch_regset_syscall(regset, thread->syscall_arguments);
-    thread->in_syscall = thread->syscall_number >= 0;
-    arch_regset_to_registers(regset, &thread->registers);
+    *thread = *known;
     thread->stack = stack_range(maps, thread->registers.value[arch_sp],
                                 stack_limit ? stack_limit : DEFAULT_STACK_LIMIT);
     if (thread->stack.size) {
@@ -728,6 +723,17 @@ struct error *snapshot_of_stopped_thread(struct process *process, struct maps *m
     *ret = snapshot;
     snapshot = NULL;
     return NULL;
+}
+
+struct error *snapshot_of_stopped_thread(struct process *process, struct maps *maps, pid_t tid,
+                                         const struct arch_regset *regset, size_t stack_limit,
+                                         struct snapshot **ret)
+{
+    struct thread_snapshot known = {.tid = tid, .state = 't', .how = THREAD_FROZEN};
+    known.syscall_number = arch_regset_syscall(regset, known.syscall_arguments);
+    known.in_syscall = known.syscall_number >= 0;
+    arch_regset_to_registers(regset, &known.registers);
+    return snapshot_of_thread(process, maps, &known, stack_limit, ret);
 }
 
 /* --- Reading. --- */

@@ -109,9 +109,15 @@ struct error *snapshot_pause_threads(struct snapshot *snapshot,
                                      size_t count) MUST_CHECK;
 
 /*
- * A snapshot of one thread that the caller itself holds stopped (the safe point check): registers
- * from `regset`, its stack copied now. `maps` is borrowed, and not destroyed with it.
+ * A snapshot of one thread, for the safe point check: `known` is all of it but the stack, which is
+ * copied now. `maps` is borrowed, and not destroyed with it. Whether the thread is where `known`
+ * says for as long as that takes is the caller's business.
  */
+struct error *snapshot_of_thread(struct process *process, struct maps *maps,
+                                 const struct thread_snapshot *known, size_t stack_limit,
+                                 struct snapshot **ret) MUST_CHECK;
+
+/* The same of a thread that the caller itself holds stopped, by its registers. */
 struct error *snapshot_of_stopped_thread(struct process *process, struct maps *maps, pid_t tid,
                                          const struct arch_regset *regset, size_t stack_limit,
                                          struct snapshot **ret) MUST_CHECK;
