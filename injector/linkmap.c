@@ -341,54 +341,54 @@ bool linkmap_is_consistent(const struct linkmap *linkmap)
 struct definitions {
     const struct linkmap *linkmap;
     const struct loaded *object;
-    bool (*visit)(struct definitions *definitions, uint64_t number);
-    struct export export;
-    void (*each)(const struct export *, void *);
+    struct export export; /* the last one */
+    void (*visit)(const struct export *, void *);
     void *context;
 };
 
-static bool is_default(struct definitions *definitions, uint64_t number)
+static bool take_function(struct definitions *definitions, const Elf64_Sym *symbol)
+{
+    const struct loaded *object = definitions->object;
+    unsigned type = ELF64_ST_TYPE(symbol->st_info);
+    definitions->export = (struct export){object->bias + symbol->st_value, symbol->st_size, object};
+    return symbol->st_value && ELF64_ST_BIND(symbol->st_info) != STB_LOCAL &&
+           (type == STT_FUNC || type == STT_NOTYPE);
+}
+
+static bool is_default(const struct definitions *definitions, uint64_t number)
 {
     uint16_t version;
     uint64_t versions = definitions->object->versions;
-    return !versions ||
-           !read_kept(definitions->linkmap, versions + number * sizeof(version), &version,
-                      sizeof(version)) ||
-           !(version & VERSION_HIDDEN);
+    return !versions || (read_kept(definitions->linkmap, versions + number * sizeof(version),
+                                   &version, sizeof(version)) &&
+                         !(version & VERSION_HIDDEN));
 }
 
-static bool show(struct definitions *definitions, uint64_t number)
+static bool stop_at_default(const Elf64_Sym *symbol, uint64_t number, void *context)
 {
+    return take_function(context, symbol) && is_default(context, number);
+}
+
+static bool show_each(const Elf64_Sym *symbol, uint64_t number, void *context)
+{
+    struct definitions *definitions = context;
     (void)number;
-    definitions->each(&definitions->export, definitions->context);
+    if (take_function(definitions, symbol))
+        definitions->visit(&definitions->export, definitions->context);
     return false;
 }
 
-static bool visit_function(const Elf64_Sym *symbol, uint64_t number, void *context)
-{
-    struct definitions *definitions = context;
-    const struct loaded *object = definitions->object;
-    unsigned type = ELF64_ST_TYPE(symbol->st_info);
-    if (!symbol->st_value || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ||
-        (type != STT_FUNC && type != STT_NOTYPE))
-        return false;
-    definitions->export = (struct export){object->bias + symbol->st_value, symbol->st_size, object};
-    return definitions->visit(definitions, number);
-}
-
-static bool find_definitions(struct definitions *definitions, const char *name)
+static bool find_definitions(struct definitions *definitions, const char *name, symbol_visit *visit)
 {
     const struct symbol_reader reader = {read_kept, definitions->linkmap};
-    return symbol_hash_find(&definitions->object->tables, &reader, name, visit_function,
-                            definitions);
+    return symbol_hash_find(&definitions->object->tables, &reader, name, visit, definitions);
 }
 
 bool linkmap_function(const struct linkmap *linkmap, const char *name, struct export *ret)
 {
     for (size_t i = 0; i < linkmap->count; i++) {
-        struct definitions definitions = {
-            .linkmap = linkmap, .object = &linkmap->objects[i], .visit = is_default};
-        if (find_definitions(&definitions, name)) {
+        struct definitions definitions = {.linkmap = linkmap, .object = &linkmap->objects[i]};
+        if (find_definitions(&definitions, name, stop_at_default)) {
             *ret = definitions.export;
             return true;
         }
@@ -401,8 +401,8 @@ void linkmap_each_definition(const struct linkmap *linkmap, const struct loaded 
                              void *context)
 {
     struct definitions definitions = {
-        .linkmap = linkmap, .object = object, .visit = show, .each = visit, .context = context};
-    find_definitions(&definitions, name);
+        .linkmap = linkmap, .object = object, .visit = visit, .context = context};
+    find_definitions(&definitions, name, show_each);
 }
 
 const struct loaded *linkmap_find(const struct linkmap *linkmap, uint64_t address)

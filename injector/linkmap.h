@@ -40,7 +40,7 @@ struct linkmap {
     size_t permanent; /* objects from this index on may be unloaded: they came by dlopen */
     bool is_musl;
     const struct process *process; /* borrowed */
-    struct page_table *pages; /* what was read of its objects, none of which changes while loaded */
+    struct page_table *pages;      /* what was read; of objects only what does not change in them */
 };
 
 /*

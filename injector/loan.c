@@ -14,6 +14,8 @@
 
 #define STOP_US 100000     /* for one thread to stop */
 #define LOOK_AFTER_US 3000 /* without word from the stub: see where it is */
+#define SETTLE_US 30       /* the work is done, the thread not parked yet: the first pause */
+#define LONGEST_US 20000   /* of all pauses, which double */
 #define GO_HOME_US 200000  /* for a thread to leave the stub alone: it parks 20 ms at most */
 #define SIGNAL_BIT(signal) (UINT64_C(1) << ((signal)-1))
 
@@ -140,10 +142,15 @@ static bool work_is_done(const struct loan_site *site)
                                                : mailbox_says_parked(site);
 }
 
+static void pause_us(uint64_t us)
+{
+    struct timespec pause = {.tv_nsec = (long)us * 1000};
+    nanosleep(&pause, NULL);
+}
+
 /* Gives the thread time to do its work: until that is done, or for a moment. */
 static void wait_for_work(const struct loan_site *site, uint64_t us)
 {
-    static const struct timespec nap = {.tv_nsec = 30 * 1000};
     deadline_t deadline = deadline_after_us(us);
     for (unsigned round = 0; !deadline_passed(deadline); round++) {
         if (work_is_done(site))
@@ -151,7 +158,7 @@ static void wait_for_work(const struct loan_site *site, uint64_t us)
         if (round < 20)
             sched_yield();
         else
-            nanosleep(&nap, NULL);
+            pause_us(30);
     }
 }
 
@@ -236,12 +243,17 @@ static bool fetch(struct loan_site *site, struct tracee *tracee, struct error **
     return false;
 }
 
+static uint64_t longer(uint64_t us)
+{
+    return us < LONGEST_US ? 2 * us : us;
+}
+
 /* Waits for the stub and fetches the thread. It is stopped, and at home, when outcome is
    LOAN_DONE. */
 static struct error *wait_and_fetch(struct loan_site *site, struct tracee *tracee,
                                     deadline_t deadline, struct loan_report *report)
 {
-    uint64_t patience = LOOK_AFTER_US;
+    uint64_t patience = LOOK_AFTER_US, settle = SETTLE_US;
     for (;;) {
         wait_for_work(site, patience);
         struct error *error = tracee_stop(tracee, deadline_after_us(STOP_US));
@@ -259,8 +271,13 @@ static struct error *wait_and_fetch(struct loan_site *site, struct tracee *trace
         }
         if (error)
             return error;
-        if (patience < 20000)
-            patience *= 2;
+        /* What is done makes no more waiting: the thread itself needs the time. */
+        if (work_is_done(site)) {
+            pause_us(settle);
+            settle = longer(settle);
+        } else {
+            patience = longer(patience);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include "injector/look.h"
 #include "injector/module.h"
 #include "injector/safe_calls.h"
+#include "injector/seccomp.h"
 #include "injector/snapshot.h"
 #include "injector/stack_tables.h"
 #include "injector/unwind.h"
@@ -368,15 +369,12 @@ static struct error *judge(struct safepoint *safepoint, struct snapshot *snapsho
 
 /* --- Ahead of the stop. --- */
 
-static struct error *judge_sleeping(struct safepoint *safepoint, const struct look *look,
-                                    struct verdict *ret)
+static struct error *judge_sleeping(struct safepoint *safepoint,
+                                    const struct thread_snapshot *thread, struct verdict *ret)
 {
     CLEANUP_SNAPSHOT struct snapshot *snapshot = NULL;
-    struct thread_snapshot thread = {.tid = look->tid, .state = look->state};
-    if (!look_registers(look, &thread))
-        return NULL;
     struct error *error =
-        snapshot_of_thread(safepoint->process, safepoint->maps, &thread, STACK_BYTES, &snapshot);
+        snapshot_of_thread(safepoint->process, safepoint->maps, thread, STACK_BYTES, &snapshot);
     if (!error)
         error = judge(safepoint, snapshot, ret);
     if (error || !ret->in_slice || ret->reason)
@@ -389,13 +387,22 @@ static struct error *judge_sleeping(struct safepoint *safepoint, const struct lo
 const char *safepoint_prepare(struct safepoint *safepoint, pid_t tid)
 {
     struct look look;
+    struct thread_snapshot thread = {.tid = tid};
     struct verdict verdict = {0};
     snapshot_destroy(safepoint->ahead);
     safepoint->ahead = NULL;
-    stack_tables_load(safepoint->modules, tid, STACK_BYTES);
-    if (look_at_thread(safepoint->process, tid, &look) && look.asleep)
-        error_destroy(judge_sleeping(safepoint, &look, &verdict)); /* then it is judged later */
-    return verdict.complete ? verdict.reason : NULL;
+    if (!look_at_thread(safepoint->process, tid, &look) || !look.asleep ||
+        !look_registers(&look, &thread)) {
+        stack_tables_load_all(safepoint->modules);
+        return NULL;
+    }
+    stack_tables_load(safepoint->modules, &thread.registers, STACK_BYTES);
+    error_destroy(judge_sleeping(safepoint, &thread, &verdict)); /* then it is judged later */
+    /* A filtered one is stopped all the same: its filter may be an obstacle for good. */
+    return verdict.complete && look_proves_sleep(safepoint->process, &look) &&
+                   !seccomp_is_filtered(safepoint->process, tid)
+               ? verdict.reason
+               : NULL;
 }
 
 /*

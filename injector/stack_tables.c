@@ -1,9 +1,7 @@
 #include "injector/stack_tables.h"
 
-#include "injector/arch/arch.h"
 #include "injector/cfi.h"
 #include "injector/cleanup.h"
-#include "injector/look.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,26 +20,20 @@ static struct module *load_at(struct modules *modules, uint64_t word, struct mod
     return module ? module : last;
 }
 
-static bool find_registers(const struct process *process, pid_t tid, struct thread_snapshot *ret)
+void stack_tables_load(struct modules *modules, const struct registers *asleep, size_t size)
 {
-    struct look look;
-    return look_at_thread(process, tid, &look) && look.asleep && look_registers(&look, ret);
-}
-
-void stack_tables_load(struct modules *modules, pid_t tid, size_t size)
-{
-    struct thread_snapshot thread = {0};
     CLEANUP_FREE uint8_t *stack = malloc(size);
-    if (!stack || !find_registers(modules->process, tid, &thread)) {
-        for (size_t i = 0; i < modules->count; i++)
-            cfi_prepare(modules->modules[i]);
-        return;
-    }
-    struct module *last = load_at(modules, thread.registers.value[arch_pc], NULL);
-    size_t got = remote_peek(modules->process, thread.registers.value[arch_sp], stack, size);
+    size_t got = stack ? remote_peek(modules->process, asleep->value[arch_sp], stack, size) : 0;
+    struct module *last = load_at(modules, asleep->value[arch_pc], NULL);
     for (size_t at = 0; at + 8 <= got; at += 8) {
         uint64_t word;
         memcpy(&word, stack + at, sizeof(word));
         last = load_at(modules, word, last);
     }
+}
+
+void stack_tables_load_all(struct modules *modules)
+{
+    for (size_t i = 0; i < modules->count; i++)
+        cfi_prepare(modules->modules[i]);
 }

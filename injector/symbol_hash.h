@@ -27,12 +27,14 @@ struct symbol_reader {
 /* True: this one was meant, look no further. `number`: of the symbol in its table. */
 typedef bool symbol_visit(const Elf64_Sym *symbol, uint64_t number, void *context);
 
+/* No object has more. */
+#define SYMBOLS_MAX (1 << 22)
+
 /*
  * Shows the defined symbols of that name to `visit`, several where they have versions, until it is
  * content. False: it never was. What the tables say is not believed: reading ends with them, or
  * after SYMBOLS_MAX symbols.
  */
-#define SYMBOLS_MAX (1 << 22)
 bool symbol_hash_find(const struct symbol_tables *tables, const struct symbol_reader *reader,
                       const char *name, symbol_visit *visit, void *context);
 

@@ -32,7 +32,7 @@ uint64_t thread_all_signals(void);
 uint64_t thread_blocked_signals(void);
 void thread_set_blocked_signals(uint64_t signals);
 
-/* True of each thread that was started here, from its begin to its end. */
+/* True of each thread that was started here, from its start to its end. */
 bool thread_is_own(pid_t tid);
 
 /* Starts a thread with that mask, and tells those who look from outside of it (manhole_threads);

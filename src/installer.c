@@ -213,16 +213,6 @@ static struct error *load_and_install(struct process *process,
     return NULL;
 }
 
-/* What is not mapped is not loaded; of what is, the loader's list says whether it loaded it. */
-static struct error *is_loaded(struct process *process, const struct manhole_place *place,
-                               bool *ret)
-{
-    struct inject_plan plan = {0};
-    struct error *error = place->loaded ? inject_plan(process, PAYLOAD_SONAME, &plan) : NULL;
-    *ret = plan.loaded;
-    return error;
-}
-
 static struct error *install_locked(struct process *process, const struct install_options *options,
                                     struct installation *ret)
 {
@@ -230,12 +220,12 @@ static struct error *install_locked(struct process *process, const struct instal
     struct error *error = locate_manhole(process, &ret->place);
     if (error)
         return error;
-    bool loaded;
-    error = is_loaded(process, &ret->place, &loaded);
+    struct inject_plan plan;
+    error = inject_plan(process, PAYLOAD_SONAME, &plan);
     if (error)
         return error;
     if (!options->replace) {
-        if (loaded && !ret->place.listening)
+        if (plan.loaded && !ret->place.listening)
             error = ask_payload(process, options->timeout_us, ret);
         if (error)
             return error;
@@ -243,7 +233,7 @@ static struct error *install_locked(struct process *process, const struct instal
         if (ret->was_there)
             return NULL;
     }
-    return load_and_install(process, options, loaded, ret);
+    return load_and_install(process, options, plan.loaded, ret);
 }
 
 struct error *installer_install(struct process *process, const struct install_options *options,
@@ -302,11 +292,11 @@ struct error *installer_compare(const struct process *process,
 static struct error *uninstall_locked(struct process *process, uint64_t timeout_us,
                                       struct inject_result *ret)
 {
-    struct manhole_place place;
-    struct error *error = locate_manhole(process, &place);
+    struct inject_plan plan;
+    struct error *error = inject_plan(process, PAYLOAD_SONAME, &plan);
     if (error)
         return error;
-    if (!place.loaded)
+    if (!plan.loaded)
         return error_create(ERROR_STATE, ENOENT,
                             "process %d: no manhole is installed; 'manhole-attach --list' shows "
                             "the processes that have one",

@@ -94,6 +94,11 @@ static bool own_header(Elf64_Ehdr *ret)
     return fd >= 0 && read_fully(fd, ret, sizeof(*ret));
 }
 
+static size_t head_size(const struct payload_file *file)
+{
+    return file->size < HEAD_SIZE ? file->size : HEAD_SIZE;
+}
+
 static struct error *check_content(const struct payload_file *file)
 {
     const Elf64_Ehdr *header = file->image;
@@ -106,7 +111,7 @@ static struct error *check_content(const struct payload_file *file)
         return explain_content(file->path, "built for another machine");
     if (header->e_type != ET_DYN)
         return explain_content(file->path, "not a shared object");
-    size_t head = file->size < HEAD_SIZE ? file->size : HEAD_SIZE;
+    size_t head = head_size(file);
     if (header->e_phoff > head || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
         header->e_phnum > (head - header->e_phoff) / sizeof(Elf64_Phdr))
         return explain_content(file->path, "cut short");
@@ -161,7 +166,7 @@ static struct error *read_content(struct payload_file *file)
     file->image = malloc(file->size);
     if (!file->image)
         return error_no_memory();
-    size_t head = file->size < HEAD_SIZE ? file->size : HEAD_SIZE;
+    size_t head = head_size(file);
     if (!read_fully(fd, file->image, head))
         return explain_open(file->path, errno);
     struct error *error = check_content(file);

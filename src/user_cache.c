@@ -233,8 +233,7 @@ static uint64_t find_oldest(DIR *files, char name[NAME_MAX + 1])
     return total;
 }
 
-/* Removes what is too much when `size` bytes come; what killed runs left half written goes so too.
- */
+/* Removes what is too much when `size` bytes come, half written files of killed runs too. */
 static void make_room(int directory, uint64_t size)
 {
     char name[NAME_MAX + 1];

@@ -130,6 +130,13 @@ masks_are() {
     assert_equal "$(output_of malloc_hammer)" ready
 }
 
+@test "a program with a malloc of its own that waits for a lock is not borrowed, nor stopped to find out" {
+    start own_malloc
+    run -7 env ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=ptrace -o "$BATS_TEST_TMPDIR/calls" "$ATTACH" --install --timeout 1 "$pid"
+    assert_output --partial 'not asleep in a plain call (the allocator is part of the program)'
+    refute grep -q PTRACE_SEIZE "$BATS_TEST_TMPDIR/calls"
+}
+
 @test "no blocking call returns, whichever thread is borrowed" {
     start blocking_calls
     rounds "$(scaled 40)"

@@ -281,6 +281,17 @@ exit()' >&8
     run -0 "$ATTACH" --uninstall "$pid"
 }
 
+@test "what another thread writes to stderr while a traceback of the session is made is not lost" {
+    start_obeying sh -c "exec /usr/bin/python3 '$TOP/tests/targets/python_prints.py' 2>'$BATS_TEST_TMPDIR/log'"
+    run -0 "$ATTACH" --install "$pid"
+    # Tracebacks whose lines are read from files: each read lets the other thread run.
+    text_client < <(echo 'import json' && yes 'json.loads("")' | head -200 && echo 'exit()')
+    assert_equal "$(grep -c '^json.decoder.JSONDecodeError' <<<"$output")" 200
+    refute_line --regexp '^log [0-9]'
+    awk '$1 != "log" || $2 != NR { exit 1 }' log
+    assert [ "$(wc -l <log)" -gt 10 ]
+}
+
 a_session() {
     run -1 "$ATTACH" --eval '1/0' --eval 'f = lambda: [kept, f]; x = [f()]; x' "$pid"
     wait_until 20 not of_python
