@@ -31,8 +31,9 @@
 /* Releasing one by one tells exactly when the last went; beyond this many, to exit is faster. */
 #define EXPLICIT_RELEASES 64
 
-/* How long to wait for the helper to seize threads: they run meanwhile. */
-#define SEIZE_TIMEOUT_US 1000000
+/* How long to wait for the helper to seize threads: they run meanwhile, and a busy machine may let
+   it begin late. */
+#define SEIZE_TIMEOUT_US 10000000
 
 /*
  * How long the helper waits, after all others were released, for threads that did not stop: those

@@ -66,8 +66,10 @@ struct report {
     struct symbols *symbols; /* the layout's */
     struct report_thread *threads;
     size_t thread_count;
-    const struct python *python;               /* the layout's; NULL: no Python program */
-    struct goroutines *goroutines;             /* NULL: no Go program */
+    const struct python *python;        /* the layout's; NULL: no Python program */
+    const char *python_threads_problem; /* static: why some Python threads may have no Python frames
+                                           here; or NULL */
+    struct goroutines *goroutines;      /* NULL: no Go program */
     struct report_goroutine *goroutine_stacks; /* goroutines->count */
     struct waits *waits;                       /* why each of them waits; NULL: not asked */
     const struct samples *samples; /* NULL: one look; else this is the last of several */

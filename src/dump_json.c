@@ -276,8 +276,9 @@ static bool print_goroutines(const struct report *report, FILE *out)
     return ok;
 }
 
-static json_object *python_object(const struct python *python)
+static json_object *python_object(const struct report *report)
 {
+    const struct python *python = report->python;
     char version[PYTHON_VERSION_TEXT];
     if (!python)
         return NULL;
@@ -285,6 +286,7 @@ static json_object *python_object(const struct python *python)
     python_version_text(python, version);
     put(object, "version", text(version));
     put(object, "problem", python->problem[0] ? text(python->problem) : NULL);
+    put(object, "threads_problem", text(report->python_threads_problem));
     return object;
 }
 
@@ -300,7 +302,7 @@ static json_object *process_object(const struct report *report)
     put(object, "pause_us", json_object_new_int64((int64_t)snapshot->pause_us));
     put(object, "threads_paused", json_object_new_int64((int64_t)snapshot->threads_paused));
     put(object, "pause_cut", json_object_new_boolean(snapshot->pause_cut));
-    put(object, "python", python_object(report->python));
+    put(object, "python", python_object(report));
     put(object, "deadlocks", deadlocks_array(report));
     put(object, "blockers", blockers_array(report->waits));
     if (report->samples)

@@ -39,10 +39,15 @@ void text_python_apart(const struct printer *printer, const struct report_thread
 
 void text_python_problem(const struct printer *printer)
 {
-    const struct python *python = printer->report->python;
-    if (!python || !python->problem[0])
+    const struct report *report = printer->report;
+    if (report->python && report->python->problem[0]) {
+        text_remark(printer, report->python->problem);
+        text_remark(printer, "so its Python frames are not shown, only native ones");
+    } else if (report->python_threads_problem) {
+        text_remark(printer, report->python_threads_problem);
+        text_remark(printer, "so Python frames of some threads may be missing");
+    } else {
         return;
-    text_remark(printer, python->problem);
-    text_remark(printer, "so its Python frames are not shown, only native ones");
+    }
     fputc('\n', printer->out);
 }

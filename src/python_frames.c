@@ -247,7 +247,7 @@ static void correct_owners(const struct python_look *look, const struct report *
         python_threads_sort(look->after);
 }
 
-static struct error *list_threads(struct python_look *look, const struct report *report)
+static struct error *list_threads(struct python_look *look, struct report *report)
 {
     CLEANUP_FREE pid_t *tids = calloc(report->thread_count + 1, sizeof(*tids));
     if (!tids)
@@ -258,6 +258,7 @@ static struct error *list_threads(struct python_look *look, const struct report 
                                      &look->live, &look->after);
     if (error)
         return error;
+    report->python_threads_problem = look->after->problem;
     const struct python_memory memory = python_live_memory(look->live);
     correct_owners(look, report, &memory);
     return NULL;

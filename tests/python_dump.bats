@@ -100,6 +100,7 @@ look_at_busy() {
     run -0 "$ATTACH" --dump --max-pause 10000 --format json "$pid"
     assert_equal "$(jq -c '[.threads[].python_problem] | unique' <<<"$output")" '[null]'
     assert_equal "$(jq -c '[.threads[].python_frames_apart] | unique' <<<"$output")" '[[]]'
+    assert_equal "$(jq -c '[.threads[] | [.how == "frozen" or .how == "blocked", .problem]] | unique' <<<"$output")" '[[true,null]]'
     assert_equal "$(jq -r '.threads[1].frames[] | select(.function == "spin") | .language' <<<"$output")" python
     # So it is with all threads stopped at once.
     run -0 "$ATTACH" --dump --freeze --max-pause 10000 --format json "$pid"
@@ -166,6 +167,16 @@ for i in range(rounds):
 assert ends.get(0), ends
 END
     done
+}
+
+@test "a list of Python threads that makes no sense is said to be so" {
+    start_python /usr/bin/python3 "$TOP/tests/targets/python_torn_list.py"
+    run -0 "$ATTACH" --dump "$pid"
+    assert_line --partial 'the list of Python threads changed while it was read, or is damaged'
+    assert_line --partial 'so Python frames of some threads may be missing'
+    refute_output --partial '[python]'
+    run -0 "$ATTACH" --dump --format json "$pid"
+    assert_equal "$(jq -r .python.threads_problem <<<"$output")" 'the list of Python threads changed while it was read, or is damaged'
 }
 
 @test "the layouts of Python's structures are those of Debian's headers" {

@@ -69,6 +69,13 @@ has_run_since() {
     is_free "$pid"
 }
 
+@test "a helper that a busy machine lets begin late is waited for" {
+    start sleepers_and_spinners 1 1
+    ASAN_OPTIONS=detect_leaks=0 run -0 strace -f -o /dev/null -e trace=ptrace \
+        -e inject=ptrace:delay_enter=1500000:when=1 "$ATTACH" --dump --max-pause 10000 --format json "$pid"
+    assert_equal "$(jq -c '[.threads[].how] | sort' <<<"$output")" '["blocked","blocked","frozen"]'
+}
+
 @test "with --freeze every thread is stopped, and every one runs again" {
     start sleepers_and_spinners 100 1
     dump --freeze --max-pause 2000 "$pid"
