@@ -314,8 +314,8 @@ static void print_keys(struct console *console)
 {
     fprintf(console->out,
             "keys: TAB completes names, members and commands, Ctrl-R searches the history,\n"
-            "      Ctrl-C interrupts the running command, Ctrl-D leaves (the program "
-            "goes on)\n");
+            "      Ctrl-C interrupts the running command, twice it leaves, as Ctrl-D does "
+            "(the program goes on)\n");
 }
 
 static bool is_word(const char *line, const char *word)

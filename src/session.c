@@ -21,12 +21,12 @@
 /* A running command, and how far the user is with interrupting it. */
 struct running {
     uint32_t id;
-    unsigned interrupts; /* Ctrl-C so far */
-    bool told;           /* how to leave */
-    deadline_t tell_at;  /* when an unanswered interrupt is worth a word */
-    bool told_stopped;   /* that the process does not run at all */
-    void *data;          /* room for MANHOLE_DATA, or NULL */
-    size_t *data_size;   /* bytes: of the room, then of what came */
+    bool interrupted;   /* by Ctrl-C; the second one leaves */
+    bool told;          /* how to leave */
+    deadline_t tell_at; /* when an unanswered interrupt is worth a word */
+    bool told_stopped;  /* that the process does not run at all */
+    void *data;         /* room for MANHOLE_DATA, or NULL */
+    size_t *data_size;  /* bytes: of the room, then of what came */
 };
 
 static void copy_text(const char *text, size_t size, struct session_answer *answer)
@@ -120,8 +120,6 @@ static bool take_frame(struct session *session, const struct running *running,
 
 static void tell_how_to_leave(struct session *session, struct running *running)
 {
-    if (running->told)
-        return;
     running->told = true;
     terminal_end_line(session->out);
     message_note("the command has not ended yet; Ctrl-C once more leaves, and the program goes on");
@@ -130,12 +128,9 @@ static void tell_how_to_leave(struct session *session, struct running *running)
 /* One Ctrl-C; true when the user leaves. */
 static bool take_interrupt(struct session *session, struct running *running)
 {
-    if (running->told)
+    if (running->interrupted)
         return true;
-    if (++running->interrupts > 1) {
-        tell_how_to_leave(session, running);
-        return false;
-    }
+    running->interrupted = true;
     running->tell_at = deadline_after_us(INTERRUPT_PATIENCE_US);
     /* The terminal showed "^C". */
     session->out->line_open = true;
@@ -161,7 +156,7 @@ static bool take_signals(struct session *session, struct running *running)
 /* How long to sleep, ms: until something that does not come is worth a word, or for ever. */
 static int wait_ms(const struct session *session, const struct running *running)
 {
-    if (running->interrupts && !running->told)
+    if (running->interrupted && !running->told)
         return (int)(deadline_left_us(running->tell_at) / 1000) + 1;
     return session->process && !running->told_stopped ? STOPPED_CHECK_MS : -1;
 }
@@ -184,7 +179,7 @@ static void tell_stopped(struct session *session, struct running *running)
 static void tell_waiting(struct session *session, struct running *running)
 {
     tell_stopped(session, running);
-    if (running->interrupts && deadline_passed(running->tell_at))
+    if (running->interrupted && !running->told && deadline_passed(running->tell_at))
         tell_how_to_leave(session, running);
 }
 

@@ -52,8 +52,8 @@ struct session_answer {
 /*
  * Runs one command line and prints its output as it comes. A `call` or `sym` of a static function
  * or variable, which the manhole cannot find, is run with its address. The first Ctrl-C asks the
- * server to interrupt it; when that does not help, the user may leave (`left`). Errors: those of
- * client_send and client_lost.
+ * server to interrupt it, a second one leaves (`left`); the user is told so when the first does not
+ * help. Errors: those of client_send and client_lost.
  */
 struct error *session_run(struct session *session, const char *line,
                           struct session_answer *ret) MUST_CHECK;

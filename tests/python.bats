@@ -335,26 +335,15 @@ waits_for_room() {
     return 1
 }
 
+# at_terminal: a script of tests/tools/terminal.py types at a console for $pid.
+at_terminal() {
+    run -0 env PYTHONPATH="$TOP/tests/tools" PYTHONDONTWRITEBYTECODE=1 timeout 60 /usr/bin/python3 - "$ATTACH" "$pid" \
+        < <(echo 'from terminal import *; run(sys.argv[1:])' && cat)
+}
+
 @test "at the terminal: a prompt, lines that go on, TAB, Ctrl-C, and both consoles" {
     start_python python_program
-    run -0 timeout 60 /usr/bin/python3 - "$ATTACH" "$pid" <<'END'
-import os, pty, re, select, sys, time
-child, terminal = pty.fork()
-if not child:
-    os.environ.update(TERM="dumb", HOME=os.getcwd(), NO_COLOR="1")
-    os.execv(sys.argv[1], sys.argv[1:])
-seen = ""
-def expect(pattern):
-    global seen
-    end = time.monotonic() + 20
-    while not re.search(pattern, seen):
-        if time.monotonic() > end:
-            sys.exit("waited in vain for %r: %r" % (pattern, seen))
-        if select.select([terminal], [], [], 0.1)[0]:
-            seen += os.read(terminal, 65536).decode(errors="replace")
-    seen = seen[re.search(pattern, seen).end():]
-def type(text):
-    os.write(terminal, text.encode())
+    at_terminal <<'END'
 expect(r"Name=worker"); expect(r"\(ManholeConsole\)"); expect(r"\d+:python3>>> ")
 type("server.po\t"); expect("server.port"); type("\r"); expect(r"8080\s"); expect(">>> ")
 type("def f(n):\r"); expect(r"\.\.\. "); type("    return n\r"); expect(r"\.\.\. "); type("\r"); expect(">>> ")
@@ -365,6 +354,21 @@ type(".c\r"); expect(r"python3> "); type("1 ? 7 : 8\r"); expect(r"\$1 = 7"); exp
 type(".py\r"); expect(">>> "); type("f(3)\r"); expect(r"3\s"); expect(">>> ")
 type("exit()\r"); expect("left: process")
 END
+}
+
+@test "Ctrl-C does not reach a call that sleeps; a second one leaves at once, and the program goes on" {
+    start_python python_program
+    at_terminal <<'END'
+expect(r"python3>>> ")
+type("import time; print('sle' + 'eping'); time.sleep(1000)\r"); expect(r"sleeping\s")
+type("\x03"); expect(r"\^C\r\n")
+type("\x03"); expect("the command was given up; left: process")
+assert "once more" not in shown()
+assert ended() == 7
+END
+    tell still here
+    assert_equal "$reply" 'echo still here'
+    wait_until 20 client_is_served
 }
 
 @test "exec answers lines of Python in blocks, after .py" {
