@@ -317,7 +317,7 @@ static struct error *stop_and_judge(struct loan_site *site, struct tracee *trace
         return or_refuse(site, error, report, "ending");
     report->reason = arch_loan_obstacle(site->process, tracee->tid, &parameters->home);
     if (!report->reason && seccomp_is_filtered(site->process, tracee->tid)) {
-        report->reason = seccomp_obstacle(tracee->tid);
+        report->reason = seccomp_obstacle(site->process, tracee->tid);
         report->for_good = report->reason != NULL;
     }
     if (!report->reason && gate)

@@ -2,6 +2,7 @@
 
 #include "injector/arch/loan.h"
 #include "injector/cleanup.h"
+#include "injector/tracee.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -26,10 +28,13 @@
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
      CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
-/* What the stub, the C library's thread start and dlopen, and the payload call. */
+/* What the stub, the C library's thread start, malloc and dlopen, and the payload call. What the
+   user's own code calls is the user's affair. */
 static const struct {
     long number;
-    bool must_work; /* the stub relies on it: an error result would leave the thread astray */
+    /* An error result would lead the stub's thread astray, make a thread of ours spin, leave
+       something behind, or a manhole that answers nobody. Of others it is told and undone. */
+    bool must_work;
     uint64_t arguments[6];
 } calls[] = {
     {SYS_rt_sigprocmask, true, {SIG_SETMASK}},
@@ -37,12 +42,12 @@ static const struct {
     {SYS_mmap, true, {0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS}},
     {SYS_mmap, false, {0, 4096, PROT_READ, MAP_PRIVATE}},
     {SYS_mmap, false, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED}},
+    {SYS_mremap, false, {0, 4096, 8192, MREMAP_MAYMOVE}},
     {SYS_mprotect, false, {0, 4096, PROT_READ}},
-    {SYS_sched_yield, false, {0}},
-    {SYS_times, false, {0}},
-    {SYS_rt_sigpending, false, {0}},
-    {SYS_rt_sigaction, false, {0}},
-    {SYS_restart_syscall, false, {0}},
+    {SYS_mprotect, false, {0, 4096, PROT_READ | PROT_EXEC}},
+    {SYS_madvise, false, {0}},
+    {SYS_brk, false, {0}},
+    /* Threads. */
     {SYS_clone, false, {THREAD_FLAGS}},
 #ifdef SYS_clone3
     {SYS_clone3, false, {0}},
@@ -51,43 +56,83 @@ static const struct {
     {SYS_rseq, false, {0}},
 #endif
     {SYS_set_robust_list, false, {0}},
-    {SYS_futex, false, {0}},
-    {SYS_gettid, false, {0}},
-    {SYS_getpid, false, {0}},
-    {SYS_nanosleep, false, {0}},
+    {SYS_gettid, true, {0}},
+    {SYS_getpid, true, {0}},
+    {SYS_tgkill, false, {0}},
+    {SYS_prctl, false, {PR_SET_NAME}},
+    {SYS_sched_getscheduler, false, {0}},
+    {SYS_sched_setscheduler, false, {0}},
+    {SYS_sched_getaffinity, false, {0}},
+    {SYS_sched_setaffinity, false, {0}},
+    {SYS_sched_yield, false, {0}},
+    {SYS_exit, true, {0}},
+    /* Waiting, and the time. */
+    {SYS_futex, true, {0}},
+    {SYS_nanosleep, true, {0}},
+    {SYS_ppoll, true, {0}},
+    {SYS_times, false, {0}},
+    {SYS_clock_gettime, false, {0}},
+    {SYS_restart_syscall, false, {0}},
+    /* Signals. */
+    {SYS_rt_sigaction, false, {0}},
+    {SYS_rt_sigpending, false, {0}},
+    {SYS_rt_sigreturn, true, {0}},
+    {SYS_rt_sigtimedwait, false, {0}},
+    {SYS_rt_tgsigqueueinfo, false, {0}},
+    {SYS_sigaltstack, false, {0}},
+    /* Files. */
     {SYS_memfd_create, false, {0}},
-    {SYS_fcntl, false, {0}},
     {SYS_openat, false, {0}},
 #ifdef SYS_open
     {SYS_open, false, {0}},
 #endif
-    {SYS_read, false, {0}},
+    {SYS_close, true, {0}},
+    {SYS_read, true, {0}},
+    {SYS_write, true, {0}},
     {SYS_pread64, false, {0}},
-    {SYS_fstat, false, {0}},
+    {SYS_pwrite64, false, {0}},
+    {SYS_lseek, false, {0}},
+    {SYS_ftruncate, false, {0}},
+    {SYS_fstat, true, {0}},
     {SYS_newfstatat, false, {0}},
-    {SYS_close, false, {0}},
-    {SYS_brk, false, {0}},
-    {SYS_madvise, false, {0}},
-    {SYS_exit, false, {0}},
+    {SYS_getdents64, false, {0}},
+    {SYS_readlinkat, false, {0}},
+    {SYS_unlinkat, false, {0}},
+    {SYS_fchmod, false, {0}},
+    {SYS_fchmodat, false, {0}},
+    {SYS_fcntl, false, {0}},
+    {SYS_ioctl, false, {0}},
+    {SYS_dup3, false, {0}},
+    {SYS_pipe2, false, {0}},
+    {SYS_splice, false, {0}},
+    {SYS_prlimit64, false, {0}},
+    {SYS_geteuid, false, {0}},
+    {SYS_process_vm_readv, false, {0}},
+    {SYS_process_vm_writev, false, {0}},
+    /* The socket. */
     {SYS_socket, false, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}},
+    {SYS_socketpair, false, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}},
     {SYS_bind, false, {0}},
     {SYS_listen, false, {0}},
-    {SYS_accept4, false, {0}},
-    {SYS_ppoll, false, {0}},
-    {SYS_getsockopt, false, {0}},
-    {SYS_recvfrom, false, {0}},
-    {SYS_recvmsg, false, {0}},
-    {SYS_sendto, false, {0}},
-    {SYS_sendmsg, false, {0}},
-    {SYS_write, false, {0}},
-    {SYS_prctl, false, {0}},
-    {SYS_tgkill, false, {0}},
+    {SYS_connect, false, {0}},
+    {SYS_accept4, true, {0}},
+    {SYS_getsockopt, true, {0}},
+    {SYS_recvfrom, true, {0}},
+    {SYS_sendto, true, {0}},
+    {SYS_shutdown, false, {0}},
 };
+
+/* '0': none, '1': strict, '2': filters (proc_pid_status(5)); where it is not told, there are none.
+ */
+static char seccomp_mode(const struct process *process, pid_t tid)
+{
+    char mode[16];
+    return process_status_field(process, tid, "Seccomp", mode, sizeof(mode)) ? mode[0] : '0';
+}
 
 bool seccomp_is_filtered(const struct process *process, pid_t tid)
 {
-    char mode[16];
-    return process_status_field(process, tid, "Seccomp", mode, sizeof(mode)) && mode[0] != '0';
+    return seccomp_mode(process, tid) != '0';
 }
 
 /* --- The classic BPF machine, as far as seccomp allows it (kernel/seccomp.c, seccomp_check_filter;
@@ -214,7 +259,7 @@ static uint32_t run(const struct sock_filter *program, size_t length,
 
 /* --- The question. --- */
 
-static const char *judge_answer(uint32_t answer, bool must_work)
+static const char *judge_answer(uint32_t answer, bool needed)
 {
     switch (answer & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_KILL_PROCESS:
@@ -225,11 +270,25 @@ static const char *judge_answer(uint32_t answer, bool must_work)
     case SECCOMP_RET_LOG:
         return NULL;
     default: /* an error result, or somebody else decides */
-        return must_work ? "under a seccomp filter that refuses the calls of a loan" : NULL;
+        return needed ? "under a seccomp filter that refuses the calls of a loan" : NULL;
     }
 }
 
-static const char *judge_filter(const struct sock_filter *program, size_t length)
+/*
+ * A new thread registers its restartable sequences as the first one did, and glibc ends the process
+ * where that fails (nptl/pthread_create.c, start_thread, since 2.35).
+ */
+static bool must_work(size_t call, bool has_rseq)
+{
+#ifdef SYS_rseq
+    if (calls[call].number == SYS_rseq)
+        return has_rseq;
+#endif
+    (void)has_rseq;
+    return calls[call].must_work;
+}
+
+static const char *judge_filter(const struct sock_filter *program, size_t length, bool has_rseq)
 {
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         struct seccomp_data data = {
@@ -238,17 +297,20 @@ static const char *judge_filter(const struct sock_filter *program, size_t length
         };
         for (size_t n = 0; n < 6; n++)
             data.args[n] = calls[i].arguments[n];
-        const char *obstacle = judge_answer(run(program, length, &data), calls[i].must_work);
+        const char *obstacle = judge_answer(run(program, length, &data), must_work(i, has_rseq));
         if (obstacle)
             return obstacle;
     }
     return NULL;
 }
 
-const char *seccomp_obstacle(pid_t tid)
+const char *seccomp_obstacle(const struct process *process, pid_t tid)
 {
+    if (seccomp_mode(process, tid) == '1')
+        return "in seccomp's strict mode, which would kill the process for the calls of a loan";
     static const char unreadable[] = "under a seccomp filter that cannot be read (CAP_SYS_ADMIN is "
                                      "needed)";
+    bool has_rseq = tracee_rseq_address(tid) != 0;
     for (long index = 0; index < FILTERS_MAX; index++) {
         long length = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, (void *)index, NULL);
         if (length < 0)
@@ -256,7 +318,7 @@ const char *seccomp_obstacle(pid_t tid)
         CLEANUP_FREE struct sock_filter *program = calloc((size_t)length + 1, sizeof(*program));
         if (!program || ptrace(PTRACE_SECCOMP_GET_FILTER, tid, (void *)index, program) != length)
             return unreadable;
-        const char *obstacle = judge_filter(program, (size_t)length);
+        const char *obstacle = judge_filter(program, (size_t)length, has_rseq);
         if (obstacle)
             return obstacle;
     }

@@ -11,14 +11,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* True when the thread has filters at all, or is in strict mode; also when that cannot be known. */
+/* True when the thread has filters at all, or is in strict mode. */
 bool seccomp_is_filtered(const struct process *process, pid_t tid);
 
 /*
- * For a filtered thread that we hold stopped: NULL when the calls of a loan and of the payload are
- * safe (an error result is, mostly), else static text. Needs PTRACE_SECCOMP_GET_FILTER (Linux 4.4,
- * CONFIG_CHECKPOINT_RESTORE, CAP_SYS_ADMIN).
+ * For a thread that is filtered, and that we hold stopped: NULL when the calls of a loan and of the
+ * payload are safe (an error result is, mostly), else static text. Needs PTRACE_SECCOMP_GET_FILTER
+ * (Linux 4.4, CONFIG_CHECKPOINT_RESTORE, CAP_SYS_ADMIN).
  */
-const char *seccomp_obstacle(pid_t tid);
+const char *seccomp_obstacle(const struct process *process, pid_t tid);
 
 #endif

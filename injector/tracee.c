@@ -14,6 +14,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Newer than some headers; Linux 5.13, include/uapi/linux/ptrace.h: struct
+ * ptrace_rseq_configuration. */
+#ifndef PTRACE_GET_RSEQ_CONFIGURATION
+#define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
+#endif
+struct rseq_configuration {
+    uint64_t address;
+    uint32_t size, signature, flags, padding;
+};
+
 static struct error *thread_ended(pid_t tid)
 {
     return error_create(ERROR_NO_PROCESS, ESRCH, "thread %d has ended", tid);
@@ -200,6 +210,13 @@ struct error *tracee_set_signal_mask(struct tracee *tracee, uint64_t mask)
     if (ptrace(PTRACE_SETSIGMASK, tracee->tid, (void *)sizeof(mask), &mask))
         return thread_error(tracee, "writing the signal mask");
     return NULL;
+}
+
+uint64_t tracee_rseq_address(pid_t tid)
+{
+    struct rseq_configuration rseq = {0};
+    long size = ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, (void *)sizeof(rseq), &rseq);
+    return size < 0 ? 0 : rseq.address;
 }
 
 struct error *tracee_continue(struct tracee *tracee)

@@ -47,6 +47,10 @@ struct error *tracee_set_registers(struct tracee *tracee,
 struct error *tracee_get_signal_mask(struct tracee *tracee, uint64_t *ret) MUST_CHECK;
 struct error *tracee_set_signal_mask(struct tracee *tracee, uint64_t mask) MUST_CHECK;
 
+/* Where the struct rseq is that a stopped thread has registered (rseq(2)); 0: none, or the kernel
+   does not tell (before Linux 5.13). */
+uint64_t tracee_rseq_address(pid_t tid);
+
 /* PTRACE_CONT. From a group stop the thread would run: detach from there instead. */
 struct error *tracee_continue(struct tracee *tracee) MUST_CHECK;
 

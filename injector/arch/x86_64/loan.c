@@ -4,6 +4,7 @@
 #include "injector/arch/x86_64/stub.h"
 
 #include "injector/mailbox.h"
+#include "injector/tracee.h"
 
 #include <cpuid.h>
 #include <errno.h>
@@ -30,15 +31,6 @@ extern const uint8_t arch_x86_64_stub[], arch_x86_64_stub_entry[], arch_x86_64_s
 struct syscall_user_dispatch_config {
     uint64_t mode; /* 0: off */
     uint64_t selector, offset, length;
-};
-
-/* Linux 5.13, include/uapi/linux/ptrace.h: struct ptrace_rseq_configuration. */
-#ifndef PTRACE_GET_RSEQ_CONFIGURATION
-#define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
-#endif
-struct rseq_configuration {
-    uint64_t address;
-    uint32_t size, signature, flags, padding;
 };
 
 /* Linux 4.18, include/uapi/linux/rseq.h: struct rseq and struct rseq_cs. */
@@ -244,13 +236,10 @@ bool arch_is_signal_trampoline(const uint8_t *code, size_t length)
    was away would commit it although it had been preempted. */
 static bool in_restartable_sequence(const struct process *process, pid_t tid, uint64_t pc)
 {
-    struct rseq_configuration rseq = {0};
-    if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, (void *)sizeof(rseq), &rseq) < 0 ||
-        !rseq.address)
-        return false;
-    uint64_t address;
+    uint64_t registered = tracee_rseq_address(tid), address;
     struct rseq_section section;
-    if (remote_read(process, rseq.address + RSEQ_CS_OFFSET, &address, sizeof(address)) !=
+    if (!registered ||
+        remote_read(process, registered + RSEQ_CS_OFFSET, &address, sizeof(address)) !=
             sizeof(address) ||
         !address)
         return false;
