@@ -310,6 +310,19 @@ static struct error *no_safe_point(const struct injection *injection)
 
 #define TRIES_PER_ROUND 16
 
+static struct error *no_thread(const struct process *process, int errnum)
+{
+    const char *next = "a seccomp filter may forbid it; --dump works";
+    if (errnum == EAGAIN)
+        next = "its user has as many threads as they may (RLIMIT_NPROC), or its control group has "
+               "(pids.max), or too much memory is locked; raise the limit (prlimit) and try again";
+    else if (errnum == ENOMEM)
+        next = "it has no memory left below its limits (RLIMIT_AS, RLIMIT_DATA); raise them "
+               "(prlimit) and try again";
+    return error_create(ERROR_PARTIAL, errnum, "process %d (%s) could not get a new thread: %s; %s",
+                        process->pid, process->name, strerror(errnum), next);
+}
+
 /*
  * Tries the candidates of one round. *done: the work was done, or what makes more tries useless
  * happened (*error).
@@ -367,9 +380,7 @@ static struct error *try_round(struct injection *injection, enum loan_work work,
             return place_region(injection->process, injection->layout,
                                 &injection->site.parameters.region);
         if (report.result)
-            return error_create(
-                ERROR_PARTIAL, report.result, "process %d (%s) could not get a new thread: %s",
-                injection->process->pid, injection->process->name, strerror(report.result));
+            return no_thread(injection->process, report.result);
         *done = true;
         return NULL;
     }
@@ -588,7 +599,8 @@ static struct error *read_outcome(struct injection *injection)
         snprintf(result->message, sizeof(result->message), "%s", message);
         return NULL;
     case BOOTSTRAP_DLOPEN_FAILED:
-        return error_create(ERROR_PARTIAL, 0, "process %d (%s) could not load the payload: %s",
+        return error_create(ERROR_PARTIAL, 0,
+                            "process %d (%s) could not load the payload: %s; --dump works",
                             process->pid, process->name, message[0] ? message : "dlopen failed");
     case BOOTSTRAP_DLSYM_FAILED:
         return error_create(ERROR_PARTIAL, 0, "the payload in process %d (%s) has no %s: %s",
@@ -596,8 +608,11 @@ static struct error *read_outcome(struct injection *injection)
                             message[0] ? message : "dlsym failed");
     case BOOTSTRAP_MEMFD_FAILED:
         return error_create(ERROR_PARTIAL, -fd,
-                            "process %d (%s) could not make a memory file for the payload: %s",
-                            process->pid, process->name, strerror(-fd));
+                            "process %d (%s) could not make a memory file for the payload: %s; %s",
+                            process->pid, process->name, strerror(-fd),
+                            -fd == EMFILE || -fd == ENFILE
+                                ? "raise its limit of open files (prlimit --nofile) and try again"
+                                : "--dump works");
     default:
         return no_answer(injection);
     }

@@ -34,7 +34,9 @@ static struct error *explain_status(const struct process *process, int status, c
         {ENAMETOOLONG, ERROR_USAGE, "choose a shorter --socket-path"},
         {EISDIR, ERROR_USAGE, "give the path of a socket that is to be made"},
         {EACCES, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
-        {EPERM, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
+        {EPERM, ERROR_NOT_PERMITTED,
+         "a seccomp filter of the target forbids it, or its directory takes no new files "
+         "(--socket-path); --dump works"},
         {EROFS, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
         {EBUSY, ERROR_STATE, "end what runs in its console, then try again"},
         {ETIMEDOUT, ERROR_DEADLINE, "try again later"},
