@@ -36,24 +36,35 @@ static uint64_t parse_counter(const char *text)
     return sscanf(text, "%*u %*u %llu", &runs) == 1 ? runs : 0;
 }
 
-/*
- * How often the thread was put on a processor: the third field of schedstat (sched_info.pcount,
- * Documentation/scheduler/sched-stats.rst), which a thread that ever ran has; where that is not
- * kept, its context switches, which it does not sleep without.
- */
-static uint64_t read_runs(const struct process *process, pid_t tid)
+/* Its context switches, which it does not sleep without. 0: unknown. */
+static uint64_t read_switches(const struct process *process, pid_t tid)
 {
-    char text[COUNTER_TEXT], voluntary[32], forced[32];
-    if (read_start(process, tid, counter_file, text, sizeof(text))) {
-        uint64_t runs = parse_counter(text);
-        if (runs)
-            return runs;
-    }
+    char voluntary[32], forced[32];
     if (!process_status_field(process, tid, "voluntary_ctxt_switches", voluntary,
                               sizeof(voluntary)) ||
         !process_status_field(process, tid, "nonvoluntary_ctxt_switches", forced, sizeof(forced)))
         return 0;
     return strtoull(voluntary, NULL, 10) + strtoull(forced, NULL, 10);
+}
+
+/*
+ * How often the thread was put on a processor: the third field of schedstat (sched_info.pcount,
+ * Documentation/scheduler/sched-stats.rst), which a thread that ever ran has. Where that is not
+ * kept, how often it left one: one that is awake again has not been counted yet.
+ */
+static uint64_t read_runs(const struct process *process, pid_t tid, bool *by_switches)
+{
+    char text[COUNTER_TEXT];
+    uint64_t runs = 0;
+    if (read_start(process, tid, counter_file, text, sizeof(text)))
+        runs = parse_counter(text);
+    *by_switches = !runs;
+    return runs ? runs : read_switches(process, tid);
+}
+
+static void read_call(const struct process *process, pid_t tid, char call[CALL_TEXT])
+{
+    read_start(process, tid, "syscall", call, CALL_TEXT);
 }
 
 /* The kernel itself makes sure that the registers it prints are those of a thread off the
@@ -98,8 +109,8 @@ bool look_at_thread(const struct process *process, pid_t tid, struct look *ret)
     if (ret->worker || ret->state == 'Z' || ret->state == 'X')
         return ret->state != 'X';
     /* The counter first: a run between the two reads shows at the second look. */
-    ret->runs = read_runs(process, tid);
-    read_start(process, tid, "syscall", ret->call, sizeof(ret->call));
+    ret->runs = read_runs(process, tid, &ret->by_switches);
+    read_call(process, tid, ret->call);
     ret->asleep = ret->runs && is_asleep(ret->call);
     return true;
 }
@@ -118,18 +129,27 @@ bool look_sleeps_uninterruptibly(const struct process *process, pid_t tid)
 
 bool look_proves_sleep(const struct process *process, const struct look *before)
 {
-    /* The other way round: a run before the counter is read shows in it. */
-    char call[sizeof(before->call)];
-    return before->asleep && read_start(process, before->tid, "syscall", call, sizeof(call)) &&
-           !strcmp(call, before->call) && read_runs(process, before->tid) == before->runs;
+    char call[CALL_TEXT];
+    bool by_switches;
+    if (!before->asleep)
+        return false;
+    /* One that was off the processor then comes onto it to run, and is counted. That it left it is
+       counted late: it is to sleep as before, and have left it as often when that was seen. */
+    if (before->by_switches) {
+        read_call(process, before->tid, call);
+        if (strcmp(call, before->call) != 0)
+            return false;
+    }
+    return read_runs(process, before->tid, &by_switches) == before->runs &&
+           by_switches == before->by_switches;
 }
 
 bool look_slept_on(const struct process *process, const struct look *before)
 {
     struct look now;
     /* The start time second: who has the id after the counter was read had it before. */
-    return before->asleep && read_runs(process, before->tid) == before->runs &&
-           glance(process, before->tid, &now) && now.start_time == before->start_time;
+    return look_proves_sleep(process, before) && glance(process, before->tid, &now) &&
+           now.start_time == before->start_time;
 }
 
 bool look_counter_stands(int counter, const struct look *before)

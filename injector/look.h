@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define CALL_TEXT 256
+
 struct look {
     pid_t tid;
     char name[64];       /* control characters replaced */
@@ -20,7 +22,8 @@ struct look {
     bool worker;         /* a kernel worker of this process (io_uring, vhost): has no stack in it */
     bool asleep;         /* `call` shows registers */
     uint64_t runs;       /* times put on a processor; 0: unknown */
-    char call[256];      /* text of /proc/TID/syscall (proc(5)); "": the kernel has or shows none */
+    bool by_switches;    /* runs counts the times it left one instead */
+    char call[CALL_TEXT]; /* text of /proc/TID/syscall (proc(5)); "": there is none */
 };
 
 /* Looks at a thread. False: it has ended. */

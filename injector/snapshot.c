@@ -161,13 +161,14 @@ static void look_at(struct snapshot *snapshot, struct work *work, struct thread_
     if (!look->asleep && look->call[0])
         work->gone = !look_at_thread(snapshot->process, thread->tid, look);
     thread->runs = look->runs;
-    if (!thread->state) {
-        describe(thread, look);
-        look_wait_channel(snapshot->process, thread->tid, thread->wait_channel,
-                          sizeof(thread->wait_channel));
-    }
     if (look->asleep)
         look->asleep = look_registers(look, thread);
+    if (!thread->state) {
+        describe(thread, look);
+        if (!thread->in_syscall || look->state == 'D')
+            look_wait_channel(snapshot->process, thread->tid, thread->wait_channel,
+                              sizeof(thread->wait_channel));
+    }
 }
 
 /*

@@ -47,7 +47,7 @@ struct thread_snapshot {
     bool in_syscall;
     long syscall_number;           /* valid when in_syscall; -1: asleep outside a system call */
     uint64_t syscall_arguments[6]; /* registers of the call, in order */
-    char wait_channel[64];         /* /proc/TID/wchan, or "" */
+    char wait_channel[64];         /* /proc/TID/wchan; "": none, or a call tells enough */
 
     struct registers registers;
     struct memory_slice stack; /* from sp - red zone upwards, up to stack_limit; none: slept_on */

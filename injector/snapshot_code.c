@@ -107,6 +107,9 @@ static void decode_registers(struct byte_reader *reader, struct registers *ret)
     }
 }
 
+/* In the byte that says how: it was stopped, if in vain. */
+#define WAS_PAUSED 0x80
+
 static void encode_thread(const struct thread_snapshot *thread, struct byte_writer *writer)
 {
     put_u32(writer, (uint32_t)thread->tid);
@@ -114,7 +117,7 @@ static void encode_thread(const struct thread_snapshot *thread, struct byte_writ
     put_u8(writer, (uint8_t)thread->state);
     put_u64(writer, thread->start_time);
     put_u64(writer, thread->runs);
-    put_u8(writer, (uint8_t)thread->how);
+    put_u8(writer, (uint8_t)(thread->how | (thread->paused ? WAS_PAUSED : 0)));
     put_u8(writer, thread->problem != NULL);
     put_text(writer, thread->problem);
     put_u8(writer, thread->in_syscall);
@@ -151,6 +154,8 @@ static void decode_thread(struct byte_reader *reader, struct thread_snapshot *re
     ret->start_time = get_u64(reader);
     ret->runs = get_u64(reader);
     unsigned how = get_u8(reader);
+    ret->paused = how & WAS_PAUSED;
+    how &= ~(unsigned)WAS_PAUSED;
     bool has_problem = get_u8(reader);
     char *problem = get_new_text(reader);
     if (has_problem)

@@ -92,18 +92,25 @@ bool user_cache_key(int fd, const uint8_t *build_id, size_t build_id_size,
 
 /* Four sums side by side, since files are large and a processor multiplies several at a time: no
    secret, it finds what went wrong by itself. */
+static void add_to_sums(uint64_t sums[4], const uint64_t words[4])
+{
+    for (size_t i = 0; i < 4; i++) {
+        sums[i] = (sums[i] ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        sums[i] ^= sums[i] >> 29;
+    }
+}
+
 static uint64_t checksum_of(const uint8_t *bytes, size_t size)
 {
-    uint64_t sums[4] = {size, 1, 2, 3};
-    for (; size; bytes += 32) {
-        uint64_t words[4] = {0};
-        size_t part = size < sizeof(words) ? size : sizeof(words);
-        memcpy(words, bytes, part);
-        for (size_t i = 0; i < 4; i++) {
-            sums[i] = (sums[i] ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-            sums[i] ^= sums[i] >> 29;
-        }
-        size -= part;
+    uint64_t sums[4] = {size, 1, 2, 3}, words[4];
+    for (; size >= sizeof(words); bytes += sizeof(words), size -= sizeof(words)) {
+        memcpy(words, bytes, sizeof(words));
+        add_to_sums(sums, words);
+    }
+    if (size) {
+        memset(words, 0, sizeof(words));
+        memcpy(words, bytes, size);
+        add_to_sums(sums, words);
     }
     for (size_t i = 1; i < 4; i++)
         sums[0] = (sums[0] ^ (sums[i] >> 32) ^ sums[i]) * UINT64_C(0x9e3779b97f4a7c15);
@@ -118,7 +125,9 @@ static bool map_file(int fd, struct user_cache_file *ret)
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || !is_ours(&status) ||
         (uint64_t)status.st_size > USER_CACHE_FILE_MAX)
         return false;
-    void *bytes = status.st_size ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+    /* All of it is read for its checksum. */
+    void *bytes = status.st_size ? mmap(NULL, (size_t)status.st_size, PROT_READ,
+                                        MAP_PRIVATE | MAP_POPULATE, fd, 0)
                                  : MAP_FAILED;
     if (bytes == MAP_FAILED)
         return false;

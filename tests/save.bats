@@ -137,6 +137,13 @@ END
     run -0 grep -c 'made here+0x' "$saved.text"
 }
 
+@test "a thread that was stopped too briefly is not counted as spared, in what is loaded either" {
+    start needs_register
+    run -0 "$ATTACH" --dump --max-pause 0.001 --save "$saved" -o "$saved.text" "$pid"
+    run -0 grep -E '^paused 1 of 6 threads .*; 5 blocked, not stopped; .*within --max-pause$' "$saved.text"
+    assert_same text
+}
+
 @test "options of the dump apply to what is loaded" {
     start thread_shapes
     save_and_show text "$pid"
