@@ -30,7 +30,7 @@ VERSION := 0.1.0
 PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev libedit-dev \
 	libjson-c-dev libiberty-dev zlib1g-dev liblzma-dev libdebuginfod-dev uthash-dev libtcc-dev linux-libc-dev
 PACKAGES_DEMO := redis-server redis-tools
-PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils \
+PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils valgrind \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
 	clang clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
 	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg libpython3.11-dev \
