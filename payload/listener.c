@@ -36,6 +36,9 @@
 #define ACCEPT_MAX 16
 /* What is always waited for: to be woken, clients, the session. */
 #define FIXED_FDS 3
+#define NO_MEMORY                                                                             \
+    MANHOLE_BUSY ": the program has no memory left for a session; raise its limits (prlimit " \
+                 "--as), then try again\n"
 #define EXITING MANHOLE_BUSY ": the program is exiting\n"
 
 static struct {
@@ -161,7 +164,9 @@ static int serve(int fd, const struct ucred *peer)
         state.shot.attended = true; /* if anybody waits for one */
         return 0;
     }
+    struct descriptor socket = descriptor_take(fd);
     log_line("no memory for a session: connection closed");
+    turn_away(&socket, NO_MEMORY);
     return ENOMEM;
 }
 

@@ -135,10 +135,8 @@ bool session_begin(int fd, const struct ucred *peer)
 {
     memset(&state, 0, sizeof(state));
     state.input = memory_map(INPUT_FIRST_BYTES);
-    if (!state.input) {
-        sys_close(fd);
+    if (!state.input)
         return false;
-    }
     state.capacity = INPUT_FIRST_BYTES;
     state.socket = descriptor_take(fd);
     state.peer = *peer;

@@ -29,7 +29,7 @@ void session_wait_until_left(void);
 /* True for a moment while a session ends by itself: the next client may well be served. */
 bool session_ends_soon(void);
 
-/* Takes the descriptor. False (and closed): no memory. */
+/* Takes the descriptor. False: there is no memory, and it stays the caller's. */
 bool session_begin(int fd, const struct ucred *peer);
 
 /* Asks for the session to end; `why` (static, or NULL) is what the client is told. */

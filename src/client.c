@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "src/message.h"
+#include "src/no_answer.h"
 #include "src/peer_user.h"
 
 #include <errno.h>
@@ -430,10 +431,7 @@ struct error *client_wait(struct client *client, deadline_t deadline, struct cli
         if (client->closed)
             return client_lost(client);
         if (!wait_for(client->fd, client_events(client), deadline))
-            return error_create(ERROR_DEADLINE, 0,
-                                "%s: no answer: the process is stopped or overloaded, or this is "
-                                "no manhole; look at it with --dump, try again later",
-                                client->path);
+            return no_answer(client->process, client->path);
         client_pump(client);
     }
 }
@@ -492,10 +490,7 @@ static struct error *upgrade(struct client *client, deadline_t deadline)
         if (client->closed)
             return client_lost(client);
         if (!wait_for(client->fd, client_events(client), deadline))
-            return error_create(ERROR_DEADLINE, 0,
-                                "%s: no answer: the process is stopped or overloaded, or this is "
-                                "no manhole; look at it with --dump, try again later",
-                                client->path);
+            return no_answer(client->process, client->path);
     }
 }
 

@@ -40,6 +40,14 @@ static struct error *explain_status(const struct process *process, int status, c
         {EROFS, ERROR_NOT_PERMITTED, "choose a --socket-path where the target may write"},
         {EBUSY, ERROR_STATE, "end what runs in its console, then try again"},
         {ETIMEDOUT, ERROR_DEADLINE, "try again later"},
+        {EMFILE, ERROR_PARTIAL, "raise its limit of open files (prlimit --nofile), then try again"},
+        {ENOMEM, ERROR_PARTIAL,
+         "raise its limits of memory (prlimit --as, --data, --memlock), then try again"},
+        {EAGAIN, ERROR_PARTIAL,
+         "raise the limit of threads of its user (prlimit --nproc) or control group (pids.max), "
+         "then try again"},
+        {ENOSPC, ERROR_PARTIAL, "make room, or choose a --socket-path on another disk"},
+        {EDQUOT, ERROR_PARTIAL, "make room, or choose a --socket-path on another disk"},
     };
     enum error_kind kind = ERROR_PARTIAL;
     const char *next = "try again later";

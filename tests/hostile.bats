@@ -156,3 +156,103 @@ listed_calls() {
 has_one_thread() {
     [[ $(ls "/proc/$pid/task") == "$pid" ]] && ! grep -q manhole "/proc/$pid/maps"
 }
+
+# --- Limits that are reached. ---
+
+# limited RESOURCE=N: a soft limit of the target's; "unlimited" or what the hard limit allows.
+limited() {
+    prlimit --pid "$pid" "--$1:"
+}
+
+# size_of FIELD: of /proc/PID/status, in bytes.
+size_of() {
+    awk -v field="$1:" '$1 == field { print $2 * 1024 }' "/proc/$pid/status"
+}
+
+# tries STATUS TEXT: installing works or says that, and what is there works or says why not.
+tries() {
+    attach --install
+    if ((status)); then
+        says "$@"
+        attach --eval '1 + 1'
+        says "$@"
+        attach --uninstall
+        says 6 'no manhole is installed'
+    else
+        attach --eval '1 + 1' --eval 'call getpid'
+        [[ $status == 0 || $output == *'manhole-attach: '*[:\;]* ]] || fail "$output"
+        attach --uninstall
+        assert_success
+    fi
+    is_as_before
+}
+
+# Nobody was interrupted in one of the calls that target makes (tests/targets/blocking_calls.c).
+nothing_returned() {
+    assert_equal "$(cat "$BATS_TEST_TMPDIR/blocking_calls.out")" ready
+}
+
+@test "with little or no memory left below its limits, a program stays as it is" {
+    # KiB: for nothing; for the loan, but not the payload; for that, but not its thread; for all.
+    local rooms=(0 400 1000 4800) limit size room
+    ((${SOAK:-0} == 0)) || mapfile -t rooms < <(seq 0 48 4800)
+    # The C library's own arena first, while there is room for it.
+    begin blocking_calls
+    works
+    for limit in as=VmSize data=VmData; do
+        size=$(size_of "${limit#*=}")
+        for room in "${rooms[@]}"; do
+            limited "${limit%=*}=$((size + room * 1024))"
+            tries 1 '(new thread|load the payload|start a thread|no memory).*'
+        done
+        limited "${limit%=*}=unlimited"
+    done
+    # And while a manhole is there.
+    attach --install
+    limited "as=$(size_of VmSize)"
+    attach --eval '1 + 1'
+    says 6 'no memory left for a session'
+    attach --uninstall
+    says 1 'could not get a new thread: Cannot allocate memory'
+    limited as=unlimited
+    attach --eval '1 + 1'
+    assert_success
+    attach --uninstall
+    is_as_before
+    nothing_returned
+}
+
+# leaves FREE: a limit of open files that leaves the target so many.
+leaves() {
+    local free=0 fd=0
+    while ((free < $1)) || [[ -e /proc/$pid/fd/$fd ]]; do
+        [[ -e /proc/$pid/fd/$fd ]] || free=$((free + 1))
+        fd=$((fd + 1))
+    done
+    limited "nofile=$fd"
+}
+
+@test "with few or no descriptors left, a program stays as it is" {
+    local free
+    begin poller
+    works
+    for free in 0 1 2 4 8; do
+        leaves $free
+        tries 1 'Too many open files|EMFILE'
+    done
+    # Enough to listen (a socket, a pipe), not to serve.
+    leaves 3
+    attach --install
+    assert_success
+    attach --eval '1 + 1'
+    says 7 'has no descriptor left for a client'
+    attach --uninstall
+    assert_success
+    is_as_before
+    leaves 8
+    attach --install
+    leaves 0
+    attach --uninstall
+    assert_success
+    is_as_before
+}
