@@ -32,7 +32,7 @@ PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev lib
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils valgrind \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
+	clang libclang-rt-14-dev clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
 	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg libpython3.11-dev \
 	postgresql-15 dpkg-dev python3-flask
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
@@ -196,6 +196,10 @@ check:
 soak:
 	@SOAK=1 $(MAKE) --no-print-directory check
 
+# --- Hostile data: make fuzz. ---
+
+include tests/fuzz/fuzz.mk
+
 .PHONY: demo
 demo:
 	@$(MAKE) --no-print-directory all
@@ -211,7 +215,7 @@ bench:
 
 C_FILES = $(wildcard src/*.[ch] src/crepl/*.[ch] injector/*.[ch] injector/arch/*.h injector/arch/*/*.[ch] \
 	payload/*.[ch] payload/arch/*.h payload/arch/*/*.[ch] tests/targets/*.c tests/targets/*.cc \
-	tests/targets/*.h tests/targets/*/*.[ch] tests/tools/kill_at.c)
+	tests/targets/*.h tests/targets/*/*.[ch] tests/tools/kill_at.c tests/fuzz/*.[ch])
 LINTED_FILES = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
 
 # Each version of clang-format lays out a little differently: this one decides.
@@ -284,6 +288,7 @@ help:
 	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
 	@echo 'make soak                the same, with the full number of rounds where tests are about numbers'
 	@echo 'make bench               what a dump and an answer in C cost, next to gdb and eu-stack'
+	@echo 'make fuzz                each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZERS="maps elf": only these'
 	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
 	@echo 'make uninstall           takes away what install put there'
 	@echo 'make format              clang-format; make check fails where it would change something'

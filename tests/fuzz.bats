@@ -1,0 +1,44 @@
+# Hostile data, in short: each fuzzer of tests/fuzz replays its corpus, which holds every input that ever showed a
+# defect, and then tries new ones for a moment. `make fuzz` is the long form.
+
+setup() {
+    load helpers
+    command -v clang >/dev/null || skip "there is no clang"
+    [[ -e $(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a") ]] || skip "this clang has no libFuzzer"
+}
+
+@test "the corpora, and new inputs for a moment, find nothing in what reads hostile data" {
+    # As make itself names it: only so does it know what is old.
+    run -0 make -C "$TOP" --no-print-directory BUILD="${BUILD#"$TOP"/}" fuzzers
+    local name names=()
+    for name in "$TOP"/tests/fuzz/*.c; do
+        names+=("$(basename "$name" .c)")
+    done
+    BUILD=$BUILD/fuzz JOBS=2 SEED=1 run -0 "$TOP/tests/fuzz/run" "$(scaled 20)" "${names[@]}"
+    for name in "${names[@]}"; do
+        assert_line --regexp "^$name +[1-9][0-9]* executions, .*: no finding$"
+        [[ $(ls "$TOP/tests/fuzz/corpus/$name") ]] || fail "$name has no corpus"
+    done
+}
+
+@test "a finding is reported, kept, and fails the run" {
+    local here=$BATS_TEST_TMPDIR
+    cat >"$here/planted.c" <<'END_OF_C'
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t *bytes = calloc(1, size + 1);
+    volatile uint8_t last = bytes[size + (size > 2 && data[0] == 'b' && data[1] == 'u' && data[2] == 'g')];
+    (void)last;
+    free(bytes);
+    return 0;
+}
+END_OF_C
+    clang -O1 -fsanitize=fuzzer,address,undefined -o "$here/planted" "$here/planted.c"
+    BUILD=$here SEED=1 run -123 --separate-stderr "$TOP/tests/fuzz/run" 60 planted
+    assert_output --regexp '^planted .*: FINDING '"$here"'/findings/planted-crash-'
+    [[ $stderr == *heap-buffer-overflow* ]]
+    [[ $(cat "$here"/findings/planted-crash-*) == bug* ]]
+}
