@@ -23,7 +23,7 @@ struct entry {
     uint64_t next, previous, file, size;
 };
 
-/* One registered file. */
+/* One registered file; it stays where it is, since its symbols refer to it. */
 struct object {
     uint8_t *bytes; /* a copy */
     struct elf_image elf;
@@ -36,19 +36,21 @@ struct object {
 
 struct gdb_jit {
     const struct process *process;
-    struct object *objects;
+    struct object **objects;
     size_t count, capacity;
     uint64_t total; /* bytes read */
 };
 
-static void object_deinit(struct object *object)
+static void object_destroy(struct object *object)
 {
+    if (!object)
+        return;
     symbol_index_destroy(object->symbols);
     cfi_table_deinit(&object->table);
     free(object->table_bytes);
     elf_image_deinit(&object->elf);
     free(object->bytes);
-    *object = (struct object){0};
+    free(object);
 }
 
 static bool read_struct(const struct gdb_jit *jit, uint64_t address, void *ret, size_t size)
@@ -130,17 +132,17 @@ static bool read_object(struct gdb_jit *jit, const struct entry *entry, struct o
     return true;
 }
 
-static bool append(struct gdb_jit *jit, const struct object *object)
+static bool append(struct gdb_jit *jit, struct object *object)
 {
     if (jit->count == jit->capacity) {
         size_t capacity = jit->capacity ? jit->capacity * 2 : 16;
-        struct object *objects = reallocarray(jit->objects, capacity, sizeof(*objects));
+        struct object **objects = reallocarray(jit->objects, capacity, sizeof(*objects));
         if (!objects)
             return false;
         jit->objects = objects;
         jit->capacity = capacity;
     }
-    jit->objects[jit->count++] = *object;
+    jit->objects[jit->count++] = object;
     return true;
 }
 
@@ -155,12 +157,13 @@ static void read_list(struct gdb_jit *jit, uint64_t descriptor_address)
     /* An entry met before, set anew whenever their number has doubled: lists may be circular. */
     uint64_t at = descriptor.first, mark = 0;
     for (unsigned i = 0; at && at != mark && i < ENTRIES_MAX; i++, at = entry.next) {
-        struct object object = {0};
         if (!read_struct(jit, at, &entry, sizeof(entry)))
             return;
-        if (!read_object(jit, &entry, &object) || !read_struct(jit, at, &again, sizeof(again)) ||
-            memcmp(&entry, &again, sizeof(entry)) || !append(jit, &object))
-            object_deinit(&object);
+        struct object *object = calloc(1, sizeof(*object));
+        if (!object || !read_object(jit, &entry, object) ||
+            !read_struct(jit, at, &again, sizeof(again)) || memcmp(&entry, &again, sizeof(entry)) ||
+            !append(jit, object))
+            object_destroy(object);
         if (!(i & (i + 1)))
             mark = at;
     }
@@ -189,7 +192,7 @@ void gdb_jit_close(struct gdb_jit *jit)
     if (!jit)
         return;
     for (size_t i = 0; i < jit->count; i++)
-        object_deinit(&jit->objects[i]);
+        object_destroy(jit->objects[i]);
     free(jit->objects);
     free(jit);
 }
@@ -197,7 +200,7 @@ void gdb_jit_close(struct gdb_jit *jit)
 bool gdb_jit_find_symbol(const struct gdb_jit *jit, uint64_t address, struct symbol *ret)
 {
     for (size_t i = 0; i < jit->count; i++) {
-        const struct object *object = &jit->objects[i];
+        const struct object *object = jit->objects[i];
         if (address >= object->low && address < object->high && object->symbols &&
             symbol_index_find(object->symbols, address, ret))
             return true;
@@ -208,7 +211,7 @@ bool gdb_jit_find_symbol(const struct gdb_jit *jit, uint64_t address, struct sym
 bool gdb_jit_find_cfi(const struct gdb_jit *jit, uint64_t pc, struct cfi_entry *ret)
 {
     for (size_t i = 0; i < jit->count; i++) {
-        const struct object *object = &jit->objects[i];
+        const struct object *object = jit->objects[i];
         const struct cfi_section *section = &object->table_section;
         size_t at;
         const struct cfi_table_entry *entry = cfi_table_find(&object->table, pc, &at);
