@@ -1,6 +1,6 @@
 # Fuzzers: each tests/fuzz/NAME.c is linked with libFuzzer and what it looks at, all of it built with AddressSanitizer and
-# UndefinedBehaviorSanitizer into a tree of its own. It gets the injector; a line "// PARTS: files" in it (patterns) adds
-# others.
+# UndefinedBehaviorSanitizer into a tree of its own: the injector, and what a line "// PARTS: files" in it names
+# (patterns). What these need beside comes from the objects of the program itself.
 
 FUZZ_CC ?= clang
 # How long `make fuzz` runs each, and which.
@@ -27,10 +27,16 @@ $(FUZZ_BUILD)/%.o: %.c $(FUZZ_BUILD)/flags | $(GENERATED)
 $(FUZZ_BUILD)/libinjector.a: $(FUZZ_INJECTOR)
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $^
+$(FUZZ_BUILD)/libprogram.a: $(filter-out %/main.o,$(SRC_OBJECTS))
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $^
 
+# Its own injector comes first, wherever both could do.
+FUZZ_LIBRARIES := -Wl,--start-group $(FUZZ_BUILD)/libinjector.a $(FUZZ_BUILD)/libprogram.a $(FUZZ_BUILD)/libinjector.a \
+	$(BUILD)/libinjector.a -Wl,--end-group $(LIBRARIES)
 define fuzzer
-$(FUZZ_BUILD)/$(1): $(FUZZ_BUILD)/tests/fuzz/$(1).o $(call fuzz_parts,$(1)) $(FUZZ_BUILD)/libinjector.a
-	$$(call say,LD)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $$(LIBRARIES)
+$(FUZZ_BUILD)/$(1): $(FUZZ_BUILD)/tests/fuzz/$(1).o $(call fuzz_parts,$(1)) $(filter %.a,$(FUZZ_LIBRARIES))
+	$$(call say,LD)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$(filter %.o,$$^) $$(FUZZ_LIBRARIES)
 endef
 $(foreach name,$(FUZZERS),$(eval $(call fuzzer,$(name))))
 
