@@ -3,10 +3,10 @@
 #include "injector/code_name.h"
 #include "injector/go_table.h"
 #include "injector/jit.h"
+#include "src/demangle.h"
 #include "src/lines.h"
 
 #include <inttypes.h>
-#include <libiberty/demangle.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,18 +111,6 @@ void symbols_destroy(struct symbols *symbols)
         free(info);
     }
     free(symbols);
-}
-
-/* malloc'ed, or NULL when the name is no mangled one. Rust's first: its older scheme looks like
-   that of C++ with a hash behind. */
-static char *demangle(const char *name)
-{
-    if (name[0] != '_')
-        return NULL;
-    char *shown = rust_demangle(name, DMGL_PARAMS | DMGL_ANSI);
-    if (!shown && name[1] == 'Z')
-        shown = cplus_demangle_v3(name, DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES);
-    return shown;
 }
 
 /* A linker writes the version of a symbol behind its name in .symtab: not part of the name. */
