@@ -159,6 +159,19 @@ LINKED_TARGETS := $(BUILD)/targets/linked_host $(BUILD)/targets/linked_host_musl
 $(LINKED_TARGETS): $(BUILD)/libmanhole.so
 $(LINKED_TARGETS): TARGET_LIBRARIES := -L$(BUILD) -lmanhole -ldl -Wl,-rpath,$(abspath $(BUILD))
 
+# One with the payload in it, both watched for data races: the library itself is a guest, and never is.
+RACED := $(BUILD)/targets/linked_host_raced
+RACED_OBJECTS := $(patsubst %.c,$(BUILD)/raced/%.o,$(call sources,payload))
+RACED_FLAGS := $(TARGET_FLAGS) -D_GNU_SOURCE -fsanitize=thread
+$(BUILD)/raced/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)gcc $(CPPFLAGS) -I$(BUILD)/generated $(PAYLOAD_CFLAGS) -fsanitize=thread -MMD -MP -c -o $@ $<
+$(BUILD)/raced/payload/python_calls.o: $(BUILD)/generated/payload_python_console.inc
+$(RACED): tests/targets/linked_host.c $(RACED_OBJECTS) $(filter %.o,$(patsubst %.S,$(BUILD)/%.o,$(call assembly,payload)))
+	@mkdir -p $(@D)
+	$(call say,CC)gcc $(RACED_FLAGS) -rdynamic -MMD -MP -MF $@.d -o $@ $^ -pthread -ldl
+TARGETS += $(RACED)
+
 # Real programs that the tests look at, from Debian's source packages: the same for every build tree. Tried once;
 # where they cannot be had, their tests are skipped.
 PROGRAMS := build/programs

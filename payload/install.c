@@ -127,8 +127,8 @@ static int stop_threads(unsigned patience_ms, char *message, size_t message_size
 {
     if (listener_stop(patience_ms, message, message_size) != STOPPED)
         return EBUSY;
+    worker_join(); /* which may still ring the listener's bell */
     listener_join();
-    worker_join();
     return 0;
 }
 

@@ -34,7 +34,8 @@ enum stop_answer { STOP_PENDING, STOPPED, STOP_REFUSED };
 /*
  * Asks it, and the worker, to end, and waits for the answer. STOP_REFUSED: an evaluation did not
  * end within patience_ms; `message` says which thread it is, and the manhole goes on. STOPPED is
- * final: then listener_join, which closes the socket, too.
+ * final: then worker_join, so that nobody rings the bell any more, and listener_join, which closes
+ * that and the socket.
  */
 enum stop_answer listener_stop(unsigned patience_ms, char *message, size_t size);
 void listener_join(void);

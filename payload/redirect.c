@@ -113,10 +113,14 @@ unsigned redirect_events(struct pollfd events[REDIRECT_EVENTS])
 
 long redirect_timeout(void)
 {
+    long timeout = -1;
+    if (!lock_take(&state.lock, 0)) /* as above */
+        return -1;
     for (size_t i = 0; i < STREAMS; i++)
         if (state.streams[i].kind == STREAM_FOLLOWED)
-            return STREAM_FOLLOW_MS;
-    return -1;
+            timeout = STREAM_FOLLOW_MS;
+    lock_release(&state.lock);
+    return timeout;
 }
 
 void redirect_step(void)
