@@ -7,6 +7,7 @@
 #include "payload/log.h"
 #include "payload/places.h"
 #include "payload/python.h"
+#include "payload/python_tee.h"
 #include "payload/redirect.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -445,6 +446,10 @@ enum job_result console_run(const struct job *job)
         return handler_serve(job);
     case JOB_NOTICE:
         notify(job, &output);
+        return result_of(&request, &output);
+    case JOB_SHOW:
+        worker_answer();
+        python_tee_forward(&output);
         return result_of(&request, &output);
     case JOB_STOP:
         break;

@@ -15,6 +15,7 @@
 #include "payload/options.h"
 #include "payload/orders.h"
 #include "payload/python_calls.h"
+#include "payload/python_tee.h"
 #include "payload/python_thread.h"
 #include "payload/queue.h"
 #include "payload/redirect.h"
@@ -291,6 +292,7 @@ static int install(const struct manhole_options *options, char *message, size_t 
     activation_end(); /* a parent's handlers */
     redirect_configure(options->redirect_stderr);
     python_calls_configure(options->redirect_stderr);
+    python_tee_configure(options->redirect);
     state.options = *options;
     state.late = false;
     state.pid = sys_getpid();

@@ -34,8 +34,8 @@
 #define LOST_STEP_MS 100
 /* Clients that are answered in one go, so that the one who is served has his turn. */
 #define ACCEPT_MAX 16
-/* What is always waited for: to be woken, clients, the session. */
-#define FIXED_FDS 3
+/* What is always waited for: to be woken, clients, the session, what is printed for it. */
+#define FIXED_FDS 4
 #define NO_MEMORY                                                                             \
     MANHOLE_BUSY ": the program has no memory left for a session; raise its limits (prlimit " \
                  "--as), then try again\n"
@@ -67,7 +67,7 @@ struct events {
     const struct pollfd *of_queue;
     size_t waiting; /* of them */
 };
-enum fixed { BELL, CLIENTS, SESSION };
+enum fixed { BELL, CLIENTS, SESSION, PRINTED };
 
 /* For those who look from outside (manhole-attach --list): where we listen, "" when we do not. */
 MANHOLE_API char manhole_socket_path[108];
@@ -403,6 +403,7 @@ static void wait_for_events(uint32_t rings, struct events *events)
     fds[CLIENTS] =
         (struct pollfd){.fd = accepts ? state.endpoint.listening.fd : -1, .events = POLLIN};
     fds[SESSION] = session_events();
+    fds[PRINTED] = session_printed_events();
     unsigned redirected = redirect_events(fds + FIXED_FDS);
     struct pollfd *of_queue = fds + FIXED_FDS + redirected;
     events->of_queue = of_queue;

@@ -57,6 +57,8 @@ struct manhole_options {
     char verbose_path[256];      /* "": verbose_destination; else a file, opened for appending */
     char connection_handler[256]; /* "": "console"; "exec", or "PATH.so:FUNCTION" */
     char locals[1024];            /* "": none; "NAME=EXPRESSION,...": names for the console */
+    uint32_t reserved;            /* 0: was padding, which older callers leave as it is */
+    uint32_t redirect; /* 0; 1: all that Python prints is shown to a client who speaks Python */
 };
 
 #define MANHOLE_ALL_SIGNALS (~UINT64_C(0))

@@ -115,6 +115,7 @@ static const struct setting {
     {"locals", TEXT, FIELD(locals), FIELD_SIZE(locals)},
     {"daemon_connection", FLAG, FIELD(daemon_connection), 0},
     {"redirect_stderr", FLAG, FIELD(redirect_stderr), 0},
+    {"redirect", FLAG, FIELD(redirect), 0},
     {"connection_handler", TEXT, FIELD(connection_handler), FIELD_SIZE(connection_handler)},
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))

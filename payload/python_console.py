@@ -2,7 +2,8 @@
 
 Executed once for each session, in a dictionary that is no module, on a thread of the manhole's own
 (python_thread.c), which gives in `given`: the interpreter's `modules`, the descriptor `fd` of a pipe to
-the client, `stderr`: whether that stream is the client's too, and `locals`: the names of --local.
+the client, `stderr`: whether that stream is the client's too, `tee`: that of another pipe, for a copy of
+what all other threads print, or -1, and `locals`: the names of --local.
 
 It imports nothing, so that sys.modules stays as it is; what it needs is part of every interpreter.
 Nothing that the program may keep a reference to (a stream, a function the user defined) depends on
@@ -45,21 +46,21 @@ def to_bytes(text):
 
 
 # The program may close our descriptor and open a file of its own under its number.
-def identity(fstat=posix.fstat, fd=fd):
+def identity(fd, fstat=posix.fstat):
     status = fstat(fd)
     return status.st_dev, status.st_ino
 
 
-def make_send(identity=identity, own=identity(), write=posix.write, fd=fd):
+def make_send(fd, identity=identity, own=identity(fd), write=posix.write):
     def send(data):
         while data:
-            if identity() != own:
+            if identity(fd) != own:
                 raise OSError("the connection to the manhole's client was closed")
             data = data[write(fd, data):]
     return send
 
 
-send = make_send()
+send = make_send(fd)
 
 
 def send_value():
@@ -73,9 +74,121 @@ def say(data):
     send(data)
 
 
+# --- What other threads print. ---
+
+TEE_MAX = 64 << 10  # characters of one piece
+PIPE_BUF = 4096  # what a pipe takes whole or not at all: pipe(7)
+
+
+def make_tee(fd, tees, write=posix.write, identity=identity, printable=printable, to_bytes=to_bytes):
+    """For the threads of the program, after they have written: a copy of the text to the client, whole lines at a time.
+    Nobody waits: what the pipe does not take is counted, and a notice stands where it is missing. `tees` is empty when
+    there is nobody to copy for any more: then nothing of what is used here may be there."""
+    pending, lost, own = [], [], identity(fd)
+
+    def take_pending():
+        parts = []
+        while pending:
+            parts.append(pending.pop(0))
+        return "".join(parts)
+
+    def lose(count):
+        lost.append(count)
+        if len(lost) > 1000:  # nobody reads any more
+            lost[:] = [sum(lost)]
+
+    def push(data):
+        for start in range(0, len(data), PIPE_BUF):
+            try:
+                write(fd, data[start:start + PIPE_BUF])
+            except BlockingIOError:
+                lose(len(data) - start)
+                return
+
+    def tee(text, is_flushed=False):
+        if not tees:
+            return
+        try:
+            if text:
+                pending.append(text[:TEE_MAX])
+            if len(text) > TEE_MAX:
+                lose(len(to_bytes(text[TEE_MAX:])))
+            if not pending or not (is_flushed or "\n" in text or len(pending) > 100):
+                return
+            data = to_bytes(printable(take_pending()))
+            if identity(fd) != own:
+                tees.clear()
+            elif lost:
+                missing = sum(lost)
+                lost.clear()
+                data = b"\n[%d bytes dropped]\n" % missing + data
+            if tees:
+                push(data)
+        except OSError:
+            tees.clear()  # the program has closed the pipe, or it is a child, which has it no more
+        except Exception:
+            pass  # who prints is not to hear of it
+
+    return tee
+
+
+def make_copies(tees):
+    """What other threads get of a stream in place of its own methods, by their names."""
+
+    def copy_write(write):
+        def copying_write(text):
+            written = write(text)
+            for tee in tees[:]:
+                tee(text)
+            return written
+        return copying_write
+
+    def copy_writelines(writelines):
+        def copying_writelines(lines):
+            lines = [*lines]
+            writelines(lines)
+            for tee in tees[:]:
+                for line in lines:
+                    tee(line)
+        return copying_writelines
+
+    def copy_flush(flush):
+        def copying_flush():
+            flush()
+            for tee in tees[:]:
+                tee("", True)
+        return copying_flush
+
+    return {"write": copy_write, "writelines": copy_writelines, "flush": copy_flush}
+
+
+tees = []
+if given["tee"] >= 0:
+    tees.append(make_tee(given["tee"], tees))
+copies = make_copies(tees)
+teed = {"stdout", "stderr"} if tees else set()
+tee_codes = [tee.__code__ for tee in tees]
+
+
+def await_tees(frames=sys._current_frames, allocate_lock=modules["_thread"].allocate_lock):
+    """Until no thread is in the middle of such a copy any more, which cannot take long; then the pipe may be closed, and its
+    number be another file's."""
+    nap = allocate_lock()
+    nap.acquire()
+    for _ in range(2000):
+        for frame in frames().values():
+            while frame is not None and frame.f_code not in tee_codes:
+                frame = frame.f_back
+            if frame is not None:
+                break
+        else:
+            return
+        nap.acquire(True, 0.001)
+
+
 # --- Streams. ---
 
-def make_streams(ident, get_ident, say, to_bytes):
+def make_streams(ident, get_ident, say, to_bytes, tees, copies):
     """Objects for sys.stdin, sys.stdout and sys.stderr: of another thread all goes to what was there
     before, of the session's to the client. Pure closures: after the session they only pass on."""
 
@@ -151,6 +264,7 @@ def make_streams(ident, get_ident, say, to_bytes):
     def make(name, original):
         own = Own(name, name == "stdin")
         seen = Nothing() if original is None else original
+        copied = {} if name == "stdin" else copies
         is_open = []
 
         class Stream:
@@ -159,6 +273,8 @@ def make_streams(ident, get_ident, say, to_bytes):
             def __getattribute__(self, attribute):
                 if is_open and get_ident() == ident:
                     return getattr(own, attribute)
+                if tees and attribute in copied:
+                    return copied[attribute](getattr(seen, attribute))
                 return getattr(seen, attribute)
 
             def __setattr__(self, attribute, value):
@@ -184,7 +300,7 @@ def make_streams(ident, get_ident, say, to_bytes):
     return make
 
 
-make_stream = make_streams(ident, get_ident, say, to_bytes)
+make_stream = make_streams(ident, get_ident, say, to_bytes, tees, copies)
 
 
 def make_hook(original, ident=ident, get_ident=get_ident):
@@ -237,6 +353,9 @@ def settle(name):
 def begin():
     """Puts the session's streams in place. Called around each evaluation, as is end()."""
     for name in ["stdin", "stdout", "displayhook"] + (["stderr"] if given["stderr"] else []):
+        if name in state.streams and getattr(sys, name, None) is state.streams[name][0]:
+            state.streams[name][2].append(True)
+            continue
         original = settle(name)
         if name not in state.streams or state.streams[name][1] is not original:
             made = make_hook(original) if name == "displayhook" else make_stream(name, original)
@@ -247,11 +366,17 @@ def begin():
 
 
 def end():
-    """Puts back what was there, unless something else has been put there meanwhile."""
+    """Puts back what was there, unless something else has been put there meanwhile, or other threads' output is to be
+    seen on."""
     for name, (mine, original, is_open) in state.streams.items():
-        if getattr(sys, name, None) is mine:
+        if getattr(sys, name, None) is mine and not (tees and name in teed):
             setattr(sys, name, original)
         is_open.clear()
+
+
+if tees:
+    begin()
+    end()
 
 
 # --- The names of a session. ---
@@ -576,6 +701,9 @@ def forget_thread():
 
 
 def close():
+    tees.clear()
+    if teed:
+        await_tees()
     end()
     for name in state.streams:
         settle(name)

@@ -1,11 +1,12 @@
 #include "payload/python_thread.h"
 
 #include "payload/bell.h"
-#include "payload/descriptor.h"
+#include "payload/channel.h"
 #include "payload/lock.h"
 #include "payload/memory.h"
 #include "payload/protocol.h"
 #include "payload/python_api.h"
+#include "payload/python_tee.h"
 #include "payload/session.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -36,11 +37,6 @@ enum phase {
     ENDED,     /* to be joined */
 };
 
-/* A pipe: `in` is read, never waiting; `out` is written. */
-struct channel {
-    struct descriptor in, out;
-};
-
 static struct {
     pid_t pid;
     struct thread thread;
@@ -66,25 +62,7 @@ static struct {
     uint32_t number;
 } state;
 
-/* --- Channels. --- */
-
-static bool channel_open(struct channel *channel)
-{
-    int ends[2];
-    channel->in = channel->out = DESCRIPTOR_NONE;
-    if (SYS_CALL(SYS_pipe2, ends, O_CLOEXEC, 0, 0, 0, 0) < 0)
-        return false;
-    channel->in = descriptor_take((int)sys_move_high(ends[0]));
-    channel->out = descriptor_take((int)sys_move_high(ends[1]));
-    sys_fcntl(channel->in.fd, F_SETFL, O_NONBLOCK);
-    return channel->in.fd >= 0 && channel->out.fd >= 0;
-}
-
-static void channel_close(struct channel *channel)
-{
-    descriptor_close(&channel->in);
-    descriptor_close(&channel->out);
-}
+/* --- The bell. --- */
 
 static void ring(void)
 {
@@ -164,7 +142,7 @@ static void do_task(void)
 {
     python_answer_deinit(&state.answer);
     if (!state.entered)
-        state.entered = python_calls_open(state.output.out.fd);
+        state.entered = python_calls_open(state.output.out.fd, python_tee_fd());
     if (!state.entered) {
         state.answer.outcome = MANHOLE_FAILED;
         return;
@@ -256,6 +234,7 @@ static void release(void)
 {
     channel_close(&state.output);
     channel_close(&state.bell);
+    python_tee_close();
     drop_text();
     python_answer_deinit(&state.answer);
     state.entered = false;
@@ -284,8 +263,9 @@ bool python_thread_at_rest(void)
 static bool start(void)
 {
     state.pid = sys_getpid();
-    bool opened = channel_open(&state.output);
-    opened &= channel_open(&state.bell);
+    bool opened = channel_open(&state.output, 0);
+    opened &= channel_open(&state.bell, 0);
+    opened &= python_tee_open();
     atomic_store(&state.phase, IDLE);
     if (opened && thread_start(&state.thread, "mh-python", STACK_BYTES, serve_tasks, NULL) == 0)
         return true;
@@ -334,8 +314,9 @@ static void sleep_until_rung(unsigned milliseconds)
     struct pollfd fds[] = {
         {.fd = state.bell.in.fd, .events = POLLIN},
         {.fd = state.output.in.fd, .events = POLLIN},
+        python_tee_events(),
     };
-    sys_poll(fds, 2, milliseconds);
+    sys_poll(fds, sizeof(fds) / sizeof(fds[0]), milliseconds);
     hush();
 }
 
@@ -401,6 +382,7 @@ static void forward(struct output *output)
         output_bytes(output, bytes, (size_t)got);
         output_flush(output);
     }
+    python_tee_forward(output);
 }
 
 static void interrupt(void)

@@ -7,6 +7,7 @@
 #include "payload/memory.h"
 #include "payload/protocol.h"
 #include "payload/python.h"
+#include "payload/python_tee.h"
 #include "payload/redirect.h"
 #include "payload/sys.h"
 #include "payload/text.h"
@@ -52,6 +53,7 @@ static struct {
     bool may_upgrade;             /* nothing but the upgrade was said so far */
     bool skipping;                /* in a line that is too long */
     bool half_closed;             /* nothing more will come */
+    bool full;                    /* there is something to show, and the client takes nothing */
     bool interrupting;            /* the running job is to end */
     bool ending;
     uint64_t hang_up_at; /* ms; when ending */
@@ -486,6 +488,29 @@ static void give_notice(void)
         give(JOB_NOTICE, 0, text, strlen(text));
 }
 
+/* Programs (exec) get what others print with their next command. */
+static struct pollfd printed_events(void)
+{
+    bool takes_any = state.mode == MODE_TEXT || state.mode == MODE_FRAMES;
+    return takes_any ? python_tee_events() : (struct pollfd){.fd = -1};
+}
+
+/* What others print comes between two commands, too, as far as the client takes it at once; what he
+   does not take stays where it is. */
+static void show_printed(void)
+{
+    struct pollfd fds[] = {
+        printed_events(),
+        {.fd = state.socket.fd, .events = POLLOUT},
+    };
+    state.full = false;
+    if (sys_poll(fds, 1, 0) <= 0)
+        return;
+    state.full = sys_poll(fds + 1, 1, 0) <= 0;
+    if (!state.full)
+        give(JOB_SHOW, 0, NULL, 0);
+}
+
 static void start_next(void)
 {
     if (state.mode != MODE_GREETING)
@@ -501,6 +526,14 @@ static void start_next(void)
         else
             next_frame();
     }
+    if (!worker_busy() && !state.ending)
+        show_printed();
+}
+
+struct pollfd session_printed_events(void)
+{
+    bool waits = session_attended() && !worker_busy() && !state.full;
+    return waits ? printed_events() : (struct pollfd){.fd = -1};
 }
 
 struct pollfd session_events(void)
@@ -513,6 +546,8 @@ struct pollfd session_events(void)
                 (!worker_busy() && (state.start || state.capacity < INPUT_MAX_BYTES));
     if (!state.half_closed && room && state.mode != MODE_FUNCTION)
         events.events = POLLIN;
+    if (state.full)
+        events.events |= POLLOUT;
     return events;
 }
 

@@ -35,8 +35,10 @@ bool session_begin(int fd, const struct ucred *peer);
 /* Asks for the session to end; `why` (static, or NULL) is what the client is told. */
 void session_end(const char *why);
 
-/* What to wait for; `fd` is -1 when there is nothing. */
+/* What to wait for, and, between two commands, where what others print in Python comes; `fd` is -1
+   when there is nothing. */
 struct pollfd session_events(void);
+struct pollfd session_printed_events(void);
 /* How long to wait at most, ms; -1: without limit. */
 long session_timeout(void);
 /* To be called after each wait. */

@@ -29,6 +29,7 @@ enum job_kind {
     JOB_PYTHON_COMPLETE, /* a partial line of Python */
     JOB_REFUSE,          /* something wrong with the request: `data` says what */
     JOB_NOTICE,          /* `data` is a line for the client, which asked for nothing */
+    JOB_SHOW,            /* what others printed in Python: python_tee.h */
     JOB_STOP,            /* the worker ends */
 };
 

@@ -81,6 +81,7 @@ static void encode_options(const struct install_options *options, struct manhole
     ret->oneshot_on = (uint32_t)options->oneshot_on;
     ret->daemon_connection = options->daemon_connection;
     ret->redirect_stderr = !options->no_redirect_stderr;
+    ret->redirect = options->redirect;
     ret->reinstall_delay_ms = (uint32_t)(options->reinstall_delay_us / 1000);
     ret->start_timeout_ms = (uint32_t)(options->start_timeout_us / 1000);
     ret->sigmask = options->sigmask;

@@ -101,6 +101,7 @@ static const struct option long_options[] = {
     {"local", required_argument, NULL, INSTALL_CODE(LOCAL)},
     {"daemon-connection", no_argument, NULL, INSTALL_CODE(DAEMON_CONNECTION)},
     {"no-redirect-stderr", no_argument, NULL, INSTALL_CODE(NO_REDIRECT_STDERR)},
+    {"redirect", no_argument, NULL, INSTALL_CODE(REDIRECT)},
     {"connection-handler", required_argument, NULL, INSTALL_CODE(CONNECTION_HANDLER)},
     {"timeout", required_argument, NULL, CODE_TIMEOUT},
     {"read-only", no_argument, NULL, CODE_READ_ONLY},

@@ -59,6 +59,7 @@ void options_print_help(void)
         "                         no manholes in forked children; when they get theirs (0.5)\n"
         "  --daemon-connection    the process may exit while a client is connected\n"
         "  --no-redirect-stderr   what evaluations print on stderr goes only there\n"
+        "  --redirect             the client sees what all of Python prints, too\n"
         "  --connection-handler console|exec|PATH.so:FUNCTION\n"
         "                         what serves the clients (console)\n"
         "  --local NAME=EXPR      a name for the console (repeatable)\n"

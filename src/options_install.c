@@ -201,6 +201,9 @@ struct error *options_take_install(enum install_option option, const char *value
     case INSTALL_NO_REDIRECT_STDERR:
         options->no_redirect_stderr = true;
         return NULL;
+    case INSTALL_REDIRECT:
+        options->redirect = true;
+        return NULL;
     case INSTALL_CONNECTION_HANDLER:
         return parse_handler(value, &options->connection_handler);
     }

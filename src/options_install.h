@@ -20,6 +20,7 @@ struct install_options {
     char *locals; /* malloc'ed: NAME=EXPR,NAME=EXPR; NULL: none */
     bool daemon_connection;
     bool no_redirect_stderr;
+    bool redirect;
     const char *connection_handler; /* NULL: the console */
     bool configured;                /* one that says how the manhole is to be was given */
 
@@ -42,6 +43,7 @@ enum install_option {
     INSTALL_LOCAL,
     INSTALL_DAEMON_CONNECTION,
     INSTALL_NO_REDIRECT_STDERR,
+    INSTALL_REDIRECT,
     INSTALL_CONNECTION_HANDLER,
 };
 

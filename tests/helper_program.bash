@@ -45,7 +45,7 @@ as_long_options() {
         name=${one%%=*}
         case $one in
         thread=0 | patch_fork=0 | redirect_stderr=0) echo "--no-${name//_/-}" ;;
-        daemon_connection=1) echo --daemon-connection ;;
+        daemon_connection=1 | redirect=1) name=${name//_/-} && echo "--$name" ;;
         locals=*) for name in $(tr -d "'" <<<"${one#*=}" | tr , ' '); do printf '%s\n' --local "$name"; done ;;
         *) printf '%s\n' "--${name//_/-}" "${one#*=}" ;;
         esac

@@ -26,7 +26,7 @@ usage_error() {
     local option longest=0 line
     for option in dump install uninstall eval file check list format locals all-threads-listed no-inlines no-source \
         raw-names max-frames freeze max-pause save load quiet verbose-destination replace socket-path timeout activate-on \
-        oneshot-on no-thread no-patch-fork reinstall-delay daemon-connection no-redirect-stderr connection-handler local sigmask \
+        oneshot-on no-thread no-patch-fork reinstall-delay daemon-connection no-redirect-stderr redirect connection-handler local sigmask \
         start-timeout; do
         assert_output --partial "--$option"
     done

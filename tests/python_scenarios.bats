@@ -165,6 +165,83 @@ END
     unharmed
 }
 
+@test "with --redirect the client sees what all of Python prints, as it comes; the program's output stays whole, and its streams come back" {
+    local how
+    start_helper injected redirect=1
+    for how in vanish uninstall; do
+        tell keep
+        open_session
+        # At the prompt, and while the session itself runs.
+        tell say "at the prompt, $how"
+        says "at the prompt, $how"
+        tell_only complain "also there, $how"
+        says "also there, $how"
+        echo 'print("beg" + "un"); while_it_is_there = [__main__.time.sleep(0.01) for _ in range(10 ** 6)]' >&8
+        says begun
+        tell say "meanwhile, $how"
+        says "meanwhile, $how"
+        wait_until 20 grep -qx "also there, $how" "$errors"
+        if [[ $how == vanish ]]; then
+            end "$client"
+        else
+            run -0 timeout 60 "$ATTACH" --uninstall --timeout 20 "$pid"
+        fi
+        exec 8>&-
+        wait_until 20 has_no_session
+        tell say "afterwards, $how"
+        refute session_has "afterwards, $how"
+        tell compare
+        # What is gone with the manhole is gone.
+        [[ $how == vanish ]] && assert_equal "$reply" 'compare nothing'
+        assert_regex "$reply" '^compare (nothing|descriptors: [0-9]+ -> [0-9]+; tasks: 4 -> 2)$'
+        unharmed
+    done
+}
+
+# The notice stands where something is missing, before what is printed next.
+is_told() {
+    tell say another
+    grep -qs told "$BATS_TEST_TMPDIR/stalled"
+}
+
+@test "with --redirect a client that does not read costs the program nothing, and is told what it missed" {
+    local client longest
+    start_helper injected redirect=1
+    mkfifo "$BATS_TEST_TMPDIR/go"
+    /usr/bin/python3 -c '
+import socket, sys
+client, got = socket.socket(socket.AF_UNIX), b""
+client.connect(sys.argv[1])
+while b">>> " not in got:
+    got += client.recv(4096)
+print("stalled", flush=True)
+sys.stdin.readline()
+while b" bytes dropped]\n" not in got:
+    piece = client.recv(4096)
+    assert piece
+    got += piece
+print("told", flush=True)' "$socket" <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/stalled" 3>&- 7>&- 8>&- &
+    client=$!
+    started+=("$client")
+    exec 8>"$BATS_TEST_TMPDIR/go"
+    wait_until 20 grep -qs stalled "$BATS_TEST_TMPDIR/stalled"
+    tell_only write_on 4000
+    wait_until 60 grep -qs '^write_on ' "$out"
+    longest=$(sed -n 's/^write_on //p' "$out")
+    ((longest < 1000)) || fail "a line took $longest ms"
+    assert_equal "$(grep -c xxx "$out")" 2000
+    assert_equal "$(grep -c xxx "$errors")" 2000
+    echo >&8
+    wait_until 20 is_told
+    wait "$client"
+    unharmed
+}
+
+# No thread of the program speaks Python for a client.
+has_no_session() {
+    ! grep -qx mh-python "/proc/$pid"/task/*/comm
+}
+
 @test "scenario 22, and clients that vanish or send what is no text: the next one is served, and nothing of them stays" {
     local how i=1
     start_helper injected

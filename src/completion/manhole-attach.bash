@@ -27,7 +27,7 @@ _manhole_attach() {
     local dump='--format -o --save --load --locals --all-threads-listed --no-inlines --no-source --raw-names
         --interpreter-frames --max-frames --count --interval --freeze --max-pause'
     local install='--quiet --verbose-destination --replace --socket-path --activate-on --oneshot-on --no-thread
-        --no-patch-fork --reinstall-delay --daemon-connection --no-redirect-stderr --connection-handler --local
+        --no-patch-fork --reinstall-delay --daemon-connection --no-redirect-stderr --redirect --connection-handler --local
         --sigmask --start-timeout --timeout'
     COMPREPLY=()
 
