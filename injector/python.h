@@ -24,6 +24,26 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What the interpreter exports and objects are told by: the only ones of their kind, and types. */
+enum python_known {
+    KNOWN_NONE,
+    KNOWN_TRUE,
+    KNOWN_FALSE,
+    KNOWN_ELLIPSIS,
+    KNOWN_TYPE, /* the first type */
+    KNOWN_INT,
+    KNOWN_FLOAT,
+    KNOWN_TUPLE,
+    KNOWN_LIST,
+    KNOWN_DICT,
+    KNOWN_SET,
+    KNOWN_FROZENSET,
+    KNOWN_CELL,
+    KNOWN_FUNCTION,
+    KNOWN_MODULE,
+    PYTHON_KNOWN_COUNT,
+};
+
 /* The runtime of CPython in a target. Addresses are the target's. */
 struct python {
     const struct process *process; /* borrowed */
@@ -32,6 +52,7 @@ struct python {
     uint64_t evaluate;      /* _PyEval_EvalFrameDefault, which runs Python code; 0: not known */
     uint64_t evaluate_size; /* bytes */
     uint64_t code_type, unicode_type, bytes_type; /* PyCode_Type, ...: what ob_type points to */
+    uint64_t known[PYTHON_KNOWN_COUNT];           /* 0: not found, so nothing is known to be one */
     uint32_t version;            /* PY_VERSION_HEX; below 3.11 only major and minor are known */
     struct python_layout layout; /* where members are; nothing when `problem` is set */
     char problem[96];            /* why frames cannot be read, in words; "": they can */
@@ -167,5 +188,11 @@ void python_stack_deinit(struct python_stack *stack);
  */
 void python_stack_touch(const struct python *python, const struct python_memory *memory,
                         uint64_t thread, size_t max_frames);
+
+/* Calls `visit` for each of the frames with its address and that of its code, the innermost first,
+   until it says false. Allocates nothing. */
+void python_stack_visit(const struct python *python, const struct python_memory *memory,
+                        uint64_t thread, size_t max_frames,
+                        bool (*visit)(uint64_t frame, uint64_t code, void *context), void *context);
 
 #endif

@@ -1,5 +1,7 @@
 #include "injector/python_code.h"
 
+#include "injector/python_objects.h"
+
 #include <string.h>
 
 /* Objects of code are no larger, bytes. */
@@ -20,83 +22,6 @@ static uint32_t half_in(const uint8_t *bytes, uint32_t offset)
     uint32_t half;
     memcpy(&half, bytes + offset, sizeof(half));
     return half;
-}
-
-/* --- Strings. --- */
-
-/* Bits of PyASCIIObject.state: Include/cpython/unicodeobject.h, the same from 3.3 to 3.14. */
-#define STATE_KIND(state) ((state) >> 2 & 7)
-#define STATE_COMPACT 0x20
-#define STATE_ASCII 0x40
-
-/* Appends a character as UTF-8. Returns its length; 0: no room. A lone surrogate, which stands for
-   a byte of a file name (PEP 383), becomes that byte; others U+FFFD. */
-static size_t put_character(char *to, size_t room, uint32_t c)
-{
-    if (c >= 0xdc80 && c <= 0xdcff) {
-        if (room)
-            to[0] = (char)(c - 0xdc00);
-        return room ? 1 : 0;
-    }
-    if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        c = 0xfffd;
-    size_t length = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const uint8_t first[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    if (length > room)
-        return 0;
-    for (size_t i = length; i-- > 1; c >>= 6)
-        to[i] = (char)(0x80 | (c & 0x3f));
-    to[0] = (char)(first[length] | c);
-    return length;
-}
-
-static uint32_t character_at(const uint8_t *data, size_t index, unsigned kind)
-{
-    uint32_t c = 0;
-    memcpy(&c, data + index * kind, kind); /* little-endian, as the target */
-    return c;
-}
-
-/* The characters of a string as UTF-8, as many as there is room for. */
-static void encode(const uint8_t *data, size_t count, unsigned kind, char *ret, size_t size)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t length = put_character(ret + used, size - 1 - used, character_at(data, i, kind));
-        if (!length)
-            break;
-        used += length;
-    }
-    ret[used] = '\0';
-}
-
-/* Characters of a string that are read at once. */
-#define STRING_MAX PYTHON_PATH_MAX
-
-static bool read_string(const struct python *python, const struct python_memory *memory,
-                        uint64_t address, char *ret, size_t size)
-{
-    const struct python_layout *layout = &python->layout;
-    uint8_t head[64], data[4 * STRING_MAX];
-    if (layout->unicode_compact > 128 || layout->unicode_state + 4 > sizeof(head) ||
-        layout->unicode_length + 8 > sizeof(head) || layout->object_type + 8 > sizeof(head) ||
-        layout->unicode_ascii > sizeof(head) ||
-        !python_read(memory, address, head, layout->unicode_ascii) ||
-        word_in(head, layout->object_type) != python->unicode_type)
-        return false;
-    uint32_t state = half_in(head, layout->unicode_state);
-    uint64_t length = word_in(head, layout->unicode_length);
-    unsigned kind = STATE_KIND(state);
-    if (!(state & STATE_COMPACT) || (kind != 1 && kind != 2 && kind != 4) ||
-        length > (UINT64_C(1) << 40))
-        return false;
-    size_t count = length < size ? (size_t)length : size;
-    uint64_t from =
-        address + (state & STATE_ASCII ? layout->unicode_ascii : layout->unicode_compact);
-    if (count > STRING_MAX || (count && !python_read(memory, from, data, count * kind)))
-        return false;
-    encode(data, count, kind, ret, size);
-    return true;
 }
 
 /* --- The object. --- */
@@ -126,9 +51,9 @@ bool python_code_read(const struct python *python, const struct python_memory *m
     ret->first_line = (int)half_in(bytes, layout->code_first_line);
     ret->lines = word_in(bytes, layout->code_lines);
     ret->bytes = layout->frames == PYTHON_FRAME_OBJECTS ? 0 : address + layout->code_bytes;
-    return read_string(python, memory, name, ret->function, sizeof(ret->function)) &&
-           read_string(python, memory, word_in(bytes, layout->code_file), ret->file,
-                       sizeof(ret->file));
+    return python_string_read(python, memory, name, ret->function, sizeof(ret->function)) &&
+           python_string_read(python, memory, word_in(bytes, layout->code_file), ret->file,
+                              sizeof(ret->file));
 }
 
 /* --- Lines. --- */

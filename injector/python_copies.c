@@ -169,7 +169,7 @@ void python_copies_take(void *context, const struct process *process, pid_t tid,
     struct visit *visit = &arena->visits[arena->visit_count];
     *visit = (struct visit){.tid = tid, .first = arena->page_count};
     struct taking taking = {arena, visit, process, deadline};
-    const struct python_memory memory = {read_taking, &taking};
+    const struct python_memory memory = {.read = read_taking, .context = &taking};
     for (size_t i = 0; i < count; i++)
         python_stack_touch(copies->python, &memory, first[i].address, copies->max_frames);
     arena->visit_count++; /* at last: a helper that is killed before leaves nothing half done */
@@ -201,7 +201,7 @@ bool python_copies_memory(struct python_copies *copies, const struct process *pr
             continue;
         copies->process = process;
         copies->visit = &arena->visits[i];
-        *ret = (struct python_memory){read_copied, copies};
+        *ret = (struct python_memory){.read = read_copied, .context = copies};
         return true;
     }
     return false;

@@ -71,6 +71,17 @@ static bool find_candidate(struct modules *modules, struct candidate *ret)
     return false;
 }
 
+static const char *const known_names[PYTHON_KNOWN_COUNT] = {
+    [KNOWN_NONE] = "_Py_NoneStruct",   [KNOWN_TRUE] = "_Py_TrueStruct",
+    [KNOWN_FALSE] = "_Py_FalseStruct", [KNOWN_ELLIPSIS] = "_Py_EllipsisObject",
+    [KNOWN_TYPE] = "PyType_Type",      [KNOWN_INT] = "PyLong_Type",
+    [KNOWN_FLOAT] = "PyFloat_Type",    [KNOWN_TUPLE] = "PyTuple_Type",
+    [KNOWN_LIST] = "PyList_Type",      [KNOWN_DICT] = "PyDict_Type",
+    [KNOWN_SET] = "PySet_Type",        [KNOWN_FROZENSET] = "PyFrozenSet_Type",
+    [KNOWN_CELL] = "PyCell_Type",      [KNOWN_FUNCTION] = "PyFunction_Type",
+    [KNOWN_MODULE] = "PyModule_Type",
+};
+
 static void locate(const struct candidate *candidate, struct python *ret)
 {
     ret->runtime = find_symbol(candidate, "_PyRuntime", NULL);
@@ -80,6 +91,8 @@ static void locate(const struct candidate *candidate, struct python *ret)
     ret->code_type = find_symbol(candidate, "PyCode_Type", NULL);
     ret->unicode_type = find_symbol(candidate, "PyUnicode_Type", NULL);
     ret->bytes_type = find_symbol(candidate, "PyBytes_Type", NULL);
+    for (size_t i = 0; i < PYTHON_KNOWN_COUNT; i++)
+        ret->known[i] = find_symbol(candidate, known_names[i], NULL);
 }
 
 /*
@@ -148,6 +161,8 @@ static void keep(const struct python *python)
     put_u64(&writer, python->unicode_type);
     put_u64(&writer, python->bytes_type);
     put_u32(&writer, python->version);
+    for (size_t i = 0; i < PYTHON_KNOWN_COUNT; i++)
+        put_u64(&writer, python->known[i]);
     if (!writer.failed)
         recording_add(python->process->recording, &question, 0, writer.bytes, writer.size);
     byte_writer_deinit(&writer);
@@ -168,7 +183,11 @@ static bool recall(struct python *python)
     python->unicode_type = get_u64(&reader);
     python->bytes_type = get_u64(&reader);
     python->version = get_u32(&reader);
-    return !reader.failed;
+    bool ok = !reader.failed;
+    /* Files from before --locals showed Python's end here. */
+    for (size_t i = 0; i < PYTHON_KNOWN_COUNT; i++)
+        python->known[i] = get_u64(&reader);
+    return ok;
 }
 
 /* --- All of it. --- */

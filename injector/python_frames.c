@@ -50,12 +50,6 @@ static uint64_t field(const struct walk *walk, const uint8_t head[FRAME_MAX], ui
     return value;
 }
 
-/* From 3.14 on the lowest bits say how the reference counts (_PyStackRef, pycore_stackref.h). */
-static uint64_t untagged(uint64_t reference)
-{
-    return reference & ~UINT64_C(3);
-}
-
 static void leave_cframe(struct walk *walk, struct raw_frame *frame)
 {
     frame->native = walk->cframe;
@@ -141,7 +135,7 @@ static bool next_frame(struct walk *walk, struct raw_frame *ret)
         walk->problem = DAMAGED;
         return false;
     }
-    ret->code = untagged(field(walk, head, layout->frame_code, 8));
+    ret->code = python_untagged(field(walk, head, layout->frame_code, 8));
     walk->frame = field(walk, head, layout->frame_previous, 8);
     if (layout->frames == PYTHON_FRAME_OBJECTS)
         read_object(walk, head, ret);
@@ -266,6 +260,20 @@ void python_stack_touch(const struct python *python, const struct python_memory 
         return;
     for (size_t i = 0; (!max_frames || i <= max_frames) && next_frame(&walk, &frame); i++) {
         if (!describe(&walk, &frame, &code, &instruction, &line))
+            return;
+    }
+}
+
+void python_stack_visit(const struct python *python, const struct python_memory *memory,
+                        uint64_t thread, size_t max_frames,
+                        bool (*visit)(uint64_t frame, uint64_t code, void *context), void *context)
+{
+    struct walk walk = {.python = python, .memory = memory};
+    struct raw_frame frame;
+    if (!begin(&walk, thread))
+        return;
+    for (size_t i = 0; (!max_frames || i < max_frames) && next_frame(&walk, &frame); i++) {
+        if (!visit(frame.address, frame.code, context))
             return;
     }
 }

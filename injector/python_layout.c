@@ -4,7 +4,16 @@
 
 /* What the object header and byte strings are like in all builds without Py_TRACE_REFS: the headers
    Include/object.h and Include/cpython/bytesobject.h. Py_DEBUG alone changes nothing here. */
-#define OBJECTS .object_type = 8, .bytes_size = 16, .bytes_data = 32
+#define OBJECTS .object_type = 8, .bytes_size = 16, .bytes_data = 32, .tuple_items = 24
+/* How variables are named, and dicts kept. */
+#define NAMES_APART                                                                        \
+    .names = PYTHON_NAMES_APART, .code_flags = 36, .code_arguments = 16,                   \
+    .code_keyword_arguments = 24, .code_variables = 72, .code_cells = 88, .code_free = 80, \
+    .keys = PYTHON_KEYS_SIZED, .keys_count = 32, .keys_table = 40, .frame_mapping = 56
+#define NAMES_TOGETHER                                                                     \
+    .names = PYTHON_NAMES_TOGETHER, .code_flags = 48, .code_names = 96, .code_kinds = 104, \
+    .keys = PYTHON_KEYS_OF_A_KIND, .keys_count = 24, .keys_table = 32, .frame_locals = 72, \
+    .function_name = 40
 /* Include/cpython/unicodeobject.h; 3.12 dropped wstr from both. */
 #define STRINGS_WITH_WSTR \
     .unicode_length = 16, .unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72
@@ -39,6 +48,10 @@ static const struct python_layout layouts[] = {
            .code_first_line = 40,
            .code_lines = 120,
            .code_bytes = 48,
+           NAMES_APART,
+           .frame_locals = 360,
+           .type_qualified_name = 864,
+           .function_name = 104,
            STRINGS_WITH_WSTR,
            OBJECTS},
     [9] = {.frames = PYTHON_FRAME_OBJECTS,
@@ -66,6 +79,10 @@ static const struct python_layout layouts[] = {
            .code_first_line = 40,
            .code_lines = 120,
            .code_bytes = 48,
+           NAMES_APART,
+           .frame_locals = 360,
+           .type_qualified_name = 856,
+           .function_name = 104,
            STRINGS_WITH_WSTR,
            OBJECTS},
     [10] = {.frames = PYTHON_FRAME_OBJECTS,
@@ -95,6 +112,10 @@ static const struct python_layout layouts[] = {
             .code_first_line = 40,
             .code_lines = 120,
             .code_bytes = 48,
+            NAMES_APART,
+            .frame_locals = 352,
+            .type_qualified_name = 864,
+            .function_name = 40,
             STRINGS_WITH_WSTR,
             OBJECTS},
     [11] = {.frames = PYTHON_CFRAMES,
@@ -126,6 +147,11 @@ static const struct python_layout layouts[] = {
             .code_first_line = 72,
             .code_lines = 136,
             .code_bytes = 184,
+            NAMES_TOGETHER,
+            .code_arguments = 56,
+            .code_keyword_arguments = 64,
+            .frame_mapping = 24,
+            .type_qualified_name = 864,
             STRINGS_WITH_WSTR,
             OBJECTS},
     [12] = {.frames = PYTHON_SHIMS,
@@ -157,6 +183,12 @@ static const struct python_layout layouts[] = {
             .code_first_line = 68,
             .code_lines = 136,
             .code_bytes = 192,
+            NAMES_TOGETHER,
+            .code_arguments = 52,
+            .code_keyword_arguments = 60,
+            .frame_mapping = 40,
+            .int_is_tagged = true,
+            .type_qualified_name = 872,
             STRINGS,
             OBJECTS},
 };
@@ -200,6 +232,7 @@ static const struct word words[] = {
     {MEMBER(frame_previous), 29, 32, 28, 31},
     {MEMBER(frame_code), 30, 33, 28, 31},
     {MEMBER(frame_instruction), 31, 34, 28, 31},
+    {MEMBER(frame_locals), 32, 35, 0, 0},
     {MEMBER(frame_owner), 33, 36, 28, 31},
     {MEMBER(code_size), 34, 39, 0, 0},
     {MEMBER(code_file), 35, 40, 34, 39},
@@ -207,8 +240,12 @@ static const struct word words[] = {
     {MEMBER(code_qualname), 37, 42, 34, 39},
     {MEMBER(code_lines), 38, 43, 34, 39},
     {MEMBER(code_first_line), 39, 44, 34, 39},
+    {MEMBER(code_arguments), 40, 45, 34, 39},
+    {MEMBER(code_names), 41, 46, 34, 39},
+    {MEMBER(code_kinds), 42, 47, 34, 39},
     {MEMBER(code_bytes), 43, 48, 34, 39},
     {MEMBER(object_type), 45, 51, 44, 50},
+    {MEMBER(tuple_items), 51, 57, 0, 0},
     {MEMBER(bytes_size), 65, 75, 64, 74},
     {MEMBER(bytes_data), 66, 76, 64, 74},
     {MEMBER(unicode_state), 68, 78, 67, 77},
@@ -220,6 +257,16 @@ static const struct word words[] = {
 
 /* No structure is larger, bytes: an interpreter's state has some 200 KB. */
 #define STRUCTURE_MAX (UINT64_C(1) << 24)
+
+/* What the table does not say, of 3.13 and, by its headers, 3.14. */
+static const struct python_layout in_13 = {
+    .frames = PYTHON_SHIMS,
+    .lines = PYTHON_LOCATIONS,
+    NAMES_TOGETHER,
+    .int_is_tagged = true,
+    .type_qualified_name = 872,
+    .values_first = 8,
+};
 
 static bool take_words(const uint64_t table[WORDS_MAX], bool is_13, struct python_layout *ret)
 {
@@ -256,9 +303,12 @@ bool python_layout_from_debug_offsets(const uint8_t bytes[PYTHON_DEBUG_OFFSETS_M
         *problem = "only those of Python 3.8 to 3.14 are known";
     if (*problem)
         return true;
-    *ret = (struct python_layout){.frames = PYTHON_SHIMS, .lines = PYTHON_LOCATIONS};
+    *ret = in_13;
     if (!take_words(table, minor == 13, ret))
         *problem = "what it says of its structures makes no sense";
+    ret->code_flags = ret->code_arguments - 4; /* ints in a row: Include/cpython/code.h */
+    ret->code_keyword_arguments = ret->code_arguments + 8;
+    ret->frame_mapping = ret->frame_instruction - 16; /* f_locals, frame_obj, instr_ptr */
     /* utf8 and its length follow the head (Include/cpython/unicodeobject.h). */
     ret->unicode_compact = ret->unicode_ascii + 16;
     return true;

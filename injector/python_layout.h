@@ -27,9 +27,25 @@ enum python_line_kind {
     PYTHON_LOCATIONS, /* from 3.11 on: Objects/locations.md, co_linetable */
 };
 
+/* How a code object names the variables of its frames. */
+enum python_name_kind {
+    PYTHON_NAMES_APART,    /* to 3.10: tuples for local variables, for cells, for free ones */
+    PYTHON_NAMES_TOGETHER, /* from 3.11 on: one tuple, and a byte for the kind of each */
+};
+
+/* How the table of a dict's keys looks: Objects/dict-common.h, from 3.11 on
+   Include/internal/pycore_dict.h */
+enum python_keys_kind {
+    PYTHON_KEYS_SIZED,     /* to 3.10: dk_size; all entries have a hash */
+    PYTHON_KEYS_OF_A_KIND, /* from 3.11 on: dk_log2_index_bytes, dk_kind */
+};
+
 struct python_layout {
     enum python_frame_kind frames;
     enum python_line_kind lines;
+    enum python_name_kind names;
+    enum python_keys_kind keys;
+    bool int_is_tagged; /* from 3.12 on: lv_tag instead of ob_size; Include/cpython/longintrepr.h */
 
     /* _PyRuntimeState: Include/internal/pycore_runtime.h */
     uint32_t runtime_interpreters;                   /* interpreters.head */
@@ -53,15 +69,46 @@ struct python_layout {
     uint32_t frame_instruction;           /* prev_instr, instr_ptr; before 3.11 f_lasti, an int */
     uint32_t frame_owner, frame_is_entry; /* a byte each */
     uint32_t frame_line, frame_trace;     /* before 3.11: f_lineno, f_trace */
+    uint32_t frame_locals;                /* localsplus; before 3.11 f_localsplus */
+    uint32_t frame_mapping;               /* f_locals */
 
     /* PyCodeObject: Include/cpython/code.h (3.8: Include/code.h) */
     uint32_t code_size, code_file, code_name, code_qualname, code_first_line, code_lines;
     uint32_t code_bytes; /* co_code_adaptive; before 3.11 co_code, a pointer to bytes */
+    uint32_t code_flags, code_arguments, code_keyword_arguments; /* co_argcount, ...; an int each */
+    uint32_t code_names, code_kinds; /* co_localsplusnames, co_localspluskinds; before 3.11: */
+    uint32_t code_variables, code_cells, code_free; /* co_varnames, co_cellvars, co_freevars */
 
     /* PyObject, PyVarObject, PyTypeObject, PyBytesObject, PyASCIIObject, PyCompactUnicodeObject */
     uint32_t object_type, bytes_size, bytes_data;
     uint32_t unicode_length, unicode_state, unicode_ascii,
         unicode_compact; /* the last two: sizes */
+
+    uint32_t tuple_items;            /* PyTupleObject.ob_item */
+    uint32_t type_qualified_name;    /* PyHeapTypeObject.ht_qualname */
+    uint32_t function_name;          /* PyFunctionObject.func_qualname */
+    uint32_t keys_count, keys_table; /* PyDictKeysObject: dk_nentries, dk_indices */
+    uint32_t values_first;           /* PyDictValues.values; before 3.13 ma_values points there */
+};
+
+/* What is the same in all versions. Members of PyListObject, PyDictObject, PySetObject,
+   PyFloatObject, PyLongObject, PyCellObject and PyTypeObject. */
+enum {
+    PYTHON_LIST_ITEMS = 24,
+    PYTHON_DICT_USED = 16,
+    PYTHON_DICT_KEYS = 32,
+    PYTHON_DICT_VALUES = 40,
+    PYTHON_SET_USED = 24,
+    PYTHON_SET_MASK = 32,
+    PYTHON_SET_TABLE = 40,
+    PYTHON_FLOAT_VALUE = 16,
+    PYTHON_INT_SIZE = 16, /* ob_size, lv_tag */
+    PYTHON_INT_DIGITS = 24,
+    PYTHON_CELL_VALUE = 16,
+    PYTHON_TYPE_NAME = 24,
+    PYTHON_TYPE_FLAGS = 168,
+    PYTHON_TYPE_BASE = 256,
+    PYTHON_TYPE_DICT = 264,
 };
 
 /* Values of _PyInterpreterFrame.owner: enum _frameowner, pycore_frame.h. From this one on it is no

@@ -44,5 +44,5 @@ static bool read_live(void *context, uint64_t address, void *buffer, size_t size
 
 struct python_memory python_live_memory(struct python_live *live)
 {
-    return (struct python_memory){read_live, live};
+    return (struct python_memory){.read = read_live, .context = live};
 }

@@ -13,6 +13,10 @@ struct python_memory {
     /* Copies `size` bytes of the target from an address on; false: not all are there. */
     bool (*read)(void *context, uint64_t address, void *buffer, size_t size);
     void *context;
+    /* Set when they are not all there because they changed while they were copied; or NULL. */
+    bool *changed;
+    /* Where bytes are taken though they changed; NULL: there is no difference. */
+    const struct python_memory *changing;
 };
 
 static inline bool python_read(const struct python_memory *memory, uint64_t address, void *buffer,
@@ -26,6 +30,13 @@ static inline bool python_read_word(const struct python_memory *memory, uint64_t
                                     uint64_t *ret)
 {
     return python_read(memory, address, ret, sizeof(*ret));
+}
+
+/* From 3.14 on the lowest bits of references in frames say how they count (_PyStackRef,
+   Include/internal/pycore_stackref.h); before they are 0. */
+static inline uint64_t python_untagged(uint64_t reference)
+{
+    return reference & ~UINT64_C(3);
 }
 
 /*
