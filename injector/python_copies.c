@@ -11,6 +11,12 @@
 /* Of one thread: 256 frames of different functions take some 300. */
 #define THREAD_PAGES_MAX 4096
 
+/* More than its frames may take this much of a thread's pages, and of all. */
+#define MORE_PAGES_MAX 1024
+#define MORE_PAGES_OF_ALL (PAGES_MAX / 2)
+/* And this part of the time that is left: one in so many. */
+#define MORE_TIME_PART 4
+
 /* Pages of these threads are there before anything is stopped: no page fault of ours meanwhile. */
 #define PAGES_EXPECTED 48
 #define THREADS_AT_LEAST 4
@@ -21,6 +27,7 @@
 struct visit {
     pid_t tid;
     uint32_t first, count; /* its pages */
+    bool twice;            /* they were all copied again */
 };
 
 /* Shared with the helper process. */
@@ -31,6 +38,9 @@ struct arena {
     uint64_t addresses[PAGES_MAX];
     uint32_t sizes[PAGES_MAX]; /* what was readable of it */
     uint8_t pages[PAGES_MAX][PAGE_BYTES];
+    /* The same once more, after all were copied: what threads that run have changed meanwhile is
+       not the same. Only of visits that are `twice`. */
+    uint8_t again[PAGES_MAX][PAGE_BYTES];
 };
 
 #define NO_PAGE UINT32_MAX
@@ -39,15 +49,18 @@ struct python_copies {
     const struct python *python;
     const struct python_threads *threads;
     size_t max_frames, expected;
+    python_copies_touch *more;
     struct arena *arena;
     /* Afterwards: of whom is read. */
     const struct process *process;
     const struct visit *visit;
+    bool changed; /* what was read last was not the same in both copies */
 };
 
 struct error *python_copies_create(const struct python *python,
                                    const struct python_threads *threads, size_t expected,
-                                   size_t max_frames, struct python_copies **ret)
+                                   size_t max_frames, python_copies_touch *more,
+                                   struct python_copies **ret)
 {
     struct python_copies *copies = calloc(1, sizeof(*copies));
     if (!copies)
@@ -57,6 +70,7 @@ struct error *python_copies_create(const struct python *python,
         .threads = threads,
         .max_frames = max_frames,
         .expected = expected,
+        .more = more,
         .arena = mmap(NULL, sizeof(struct arena), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
     };
@@ -87,6 +101,8 @@ void python_copies_prepare(void *context)
     arena->visits[arena->visit_count % VISITS_MAX].tid = 0;
     for (size_t i = first; i < end && i < PAGES_MAX; i++)
         arena->addresses[i] = arena->sizes[i] = arena->pages[i][0] = 0;
+    for (size_t i = first; copies->more && i < end && i < PAGES_MAX; i++)
+        arena->again[i][0] = 0;
 }
 
 struct taking {
@@ -94,6 +110,7 @@ struct taking {
     struct visit *visit;
     const struct process *process;
     deadline_t deadline;
+    uint32_t pages_end; /* how many pages there may be in the end, of all threads */
 };
 
 static uint32_t find_page(const struct arena *arena, const struct visit *visit, uint64_t address)
@@ -110,7 +127,7 @@ static uint32_t copy_page(struct taking *taking, uint64_t address)
 {
     struct arena *arena = taking->arena;
     uint32_t page = arena->page_count;
-    if (page == PAGES_MAX || taking->visit->count == THREAD_PAGES_MAX)
+    if (page >= taking->pages_end || taking->visit->count == THREAD_PAGES_MAX)
         return NO_PAGE;
     arena->addresses[page] = address;
     arena->sizes[page] =
@@ -157,6 +174,37 @@ static bool read_taking(void *context, uint64_t address, void *buffer, size_t si
     return true;
 }
 
+/* What is more than the frames of this thread leaves time and room for the frames of others. */
+static void limit_more(struct taking *taking)
+{
+    uint32_t end = taking->arena->page_count + MORE_PAGES_MAX;
+    taking->pages_end = end < MORE_PAGES_OF_ALL ? end : MORE_PAGES_OF_ALL;
+    taking->deadline = deadline_after_us(deadline_left_us(taking->deadline) / MORE_TIME_PART);
+}
+
+/* Other threads may run, and change what this one only refers to. */
+static void copy_again(const struct taking *taking)
+{
+    struct visit *visit = taking->visit;
+    for (uint32_t i = visit->first; i < visit->first + visit->count; i++) {
+        struct arena *arena = taking->arena;
+        if (remote_peek(taking->process, arena->addresses[i], arena->again[i], arena->sizes[i]) <
+            arena->sizes[i])
+            return;
+    }
+    visit->twice = true;
+}
+
+static void take_more(const struct python_copies *copies, struct taking *taking,
+                      const struct python_thread *threads, size_t count)
+{
+    const struct python_memory memory = {.read = read_taking, .context = taking};
+    limit_more(taking);
+    for (size_t i = 0; i < count; i++)
+        copies->more(copies->python, &memory, threads[i].address, copies->max_frames);
+    copy_again(taking);
+}
+
 void python_copies_take(void *context, const struct process *process, pid_t tid,
                         deadline_t deadline)
 {
@@ -168,18 +216,29 @@ void python_copies_take(void *context, const struct process *process, pid_t tid,
         return;
     struct visit *visit = &arena->visits[arena->visit_count];
     *visit = (struct visit){.tid = tid, .first = arena->page_count};
-    struct taking taking = {arena, visit, process, deadline};
+    struct taking taking = {arena, visit, process, deadline, PAGES_MAX};
     const struct python_memory memory = {.read = read_taking, .context = &taking};
     for (size_t i = 0; i < count; i++)
         python_stack_touch(copies->python, &memory, first[i].address, copies->max_frames);
+    if (copies->more)
+        take_more(copies, &taking, first, count);
     arena->visit_count++; /* at last: a helper that is killed before leaves nothing half done */
 }
 
 /* --- Afterwards. --- */
 
-static bool read_copied(void *context, uint64_t address, void *buffer, size_t size)
+/* True where both copies are the same. */
+static bool is_unchanged(const struct python_copies *copies, uint32_t page, size_t offset,
+                         size_t size)
 {
-    struct python_copies *copies = context;
+    const struct arena *arena = copies->arena;
+    return !copies->visit->twice ||
+           !memcmp(arena->pages[page] + offset, arena->again[page] + offset, size);
+}
+
+static bool read_copy(struct python_copies *copies, uint64_t address, void *buffer, size_t size,
+                      bool only_unchanged)
+{
     uint8_t *to = buffer;
     for (size_t done = 0, part; done < size; done += part) {
         uint64_t at = address + done, start = at - at % PAGE_BYTES;
@@ -187,13 +246,27 @@ static bool read_copied(void *context, uint64_t address, void *buffer, size_t si
         uint32_t page = find_page(copies->arena, copies->visit, start);
         if (!copy_from(copies->arena, page, at - start, to + done, part))
             return false;
+        if (only_unchanged && !is_unchanged(copies, page, at - start, part)) {
+            copies->changed = true;
+            return false;
+        }
     }
     remote_keep(copies->process, address, buffer, size);
     return true;
 }
 
+static bool read_copied(void *context, uint64_t address, void *buffer, size_t size)
+{
+    return read_copy(context, address, buffer, size, false);
+}
+
+static bool read_unchanged(void *context, uint64_t address, void *buffer, size_t size)
+{
+    return read_copy(context, address, buffer, size, true);
+}
+
 bool python_copies_memory(struct python_copies *copies, const struct process *process, pid_t tid,
-                          struct python_memory *ret)
+                          struct python_memory *frames, struct python_memory *more)
 {
     const struct arena *arena = copies->arena;
     for (uint32_t i = arena->visit_count; i-- > 0;) {
@@ -201,7 +274,14 @@ bool python_copies_memory(struct python_copies *copies, const struct process *pr
             continue;
         copies->process = process;
         copies->visit = &arena->visits[i];
-        *ret = (struct python_memory){.read = read_copied, .context = copies};
+        copies->changed = false;
+        *frames = (struct python_memory){.read = read_copied, .context = copies};
+        *more = (struct python_memory){
+            .read = read_unchanged,
+            .context = copies,
+            .changed = &copies->changed,
+            .changing = frames,
+        };
         return true;
     }
     return false;

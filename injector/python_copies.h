@@ -18,13 +18,22 @@
 struct python_copies;
 
 /*
+ * More that is to be copied of a thread, given as the address of its PyThreadState: reads it by
+ * `memory`, which fails when the time or the room for it is used up. Allocates nothing.
+ */
+typedef void python_copies_touch(const struct python *python, const struct python_memory *memory,
+                                 uint64_t thread, size_t max_frames);
+
+/*
  * For threads as they are listed now; others are not copied. `expected`: how many are going to be
- * stopped, as far as that is known. Owns none of what it is given: `python` and `threads` must
- * outlive it.
+ * stopped, as far as that is known. `more` may be NULL; of the time that is left after the frames
+ * it gets a part only, so that something is left for the next thread. Owns none of what it is
+ * given: `python` and `threads` must outlive it.
  */
 struct error *python_copies_create(const struct python *python,
                                    const struct python_threads *threads, size_t expected,
-                                   size_t max_frames, struct python_copies **ret) MUST_CHECK;
+                                   size_t max_frames, python_copies_touch *more,
+                                   struct python_copies **ret) MUST_CHECK;
 void python_copies_destroy(struct python_copies *copies);
 
 /* For struct burst_request: `context` is the copies. */
@@ -39,9 +48,11 @@ void python_copies_take(void *context, const struct process *process, pid_t tid,
 
 /*
  * The memory of a thread as it was when it was last copied; what is read of it is kept in a
- * recording of the process. False: it was not. `*ret` is good until the next call.
+ * recording of the process. False: it was not. `frames` is for what only the thread itself changes;
+ * `more` fails where threads that were not stopped changed something while it was copied, and says
+ * so (`changed`). Both are good until the next call.
  */
 bool python_copies_memory(struct python_copies *copies, const struct process *process, pid_t tid,
-                          struct python_memory *ret);
+                          struct python_memory *frames, struct python_memory *more);
 
 #endif

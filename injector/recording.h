@@ -28,6 +28,8 @@ enum question_kind {
     QUESTION_FILE_STATE = 10, /* what became of the file mapped from NUMBER on: module.h */
     QUESTION_ASLEEP = 11, /* whether thread NUMBER sleeps as it did: one byte; `size`: who asks */
     QUESTION_PYTHON = 12, /* where the interpreter of Python is: python_find.c */
+    /* that a variable of the Python frame at NUMBER changed while it was read: python_locals.c */
+    QUESTION_PYTHON_CHANGING = 13,
 };
 
 struct question {

@@ -33,7 +33,9 @@ struct report_frame {
 struct report_python {
     struct python_stack *stacks; /* one for each interpreter that it runs code of */
     size_t stack_count;
-    struct report_frame *apart; /* those whose place among the native frames is not known */
+    struct frame_variables ***values; /* with --locals: of each frame of each of them, until they
+                                         go over to the report's frames; NULL: none */
+    struct report_frame *apart;       /* those whose place among the native frames is not known */
     size_t apart_count;
     const char *problem; /* static: why they may not be true, or not be all; NULL: they are */
 };

@@ -47,7 +47,7 @@ static json_object *variable_object(const struct variable *variable)
     return object;
 }
 
-/* Of --locals: frames without debug information have neither. */
+/* Of --locals: native frames without debug information have none. */
 static void put_values(json_object *object, const struct frame_variables *values)
 {
     if (!values)
@@ -189,6 +189,7 @@ static json_object *python_frame_object(const struct report_frame *frame)
     put(object, "file", text(location->file));
     put(object, "line", location->line > 0 ? json_object_new_int(location->line) : NULL);
     put(object, "language", json_object_new_string("python"));
+    put_values(object, frame->values);
     return object;
 }
 

@@ -30,8 +30,10 @@ void text_python_apart(const struct printer *printer, const struct report_thread
     }
     if (python->apart_count) {
         text_remark(printer, "Python frames whose place among these is not known:");
-        for (size_t i = 0; i < python->apart_count; i++)
+        for (size_t i = 0; i < python->apart_count; i++) {
             text_python_frame(printer, i, &python->apart[i]);
+            text_values(printer, python->apart[i].values);
+        }
     }
     if (python->problem)
         text_remark(printer, python->problem);

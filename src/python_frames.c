@@ -2,6 +2,7 @@
 
 #include "injector/cleanup.h"
 #include "injector/python_copies.h"
+#include "src/python_locals.h"
 #include "src/python_places.h"
 
 #include <stdlib.h>
@@ -17,13 +18,25 @@ struct python_look {
     size_t thread_count;
 };
 
+static void destroy_stack(struct report_python *python, size_t index)
+{
+    struct frame_variables **values = python->values ? python->values[index] : NULL;
+    for (size_t i = 0; values && i < python->stacks[index].count; i++)
+        variables_destroy(values[i]);
+    free(values);
+    python_stack_deinit(&python->stacks[index]);
+}
+
 static void destroy(struct report_python *python)
 {
     if (!python)
         return;
     for (size_t i = 0; i < python->stack_count; i++)
-        python_stack_deinit(&python->stacks[i]);
+        destroy_stack(python, i);
     free(python->stacks);
+    free(python->values);
+    for (size_t i = 0; i < python->apart_count; i++)
+        variables_destroy(python->apart[i].values);
     free(python->apart);
     free(python);
 }
@@ -97,7 +110,8 @@ static struct error *prepare_copies(struct python_look *look, struct process *pr
     if (error)
         return error;
     error = python_copies_create(&look->known, look->before, how->freeze ? look->before->count : 0,
-                                 options->max_frames, &look->copies);
+                                 options->max_frames, options->locals ? python_locals_touch : NULL,
+                                 &look->copies);
     how->copy_more = python_copies_take;
     how->prepare_copy = python_copies_prepare;
     how->copy_context = look->copies;
@@ -122,8 +136,9 @@ struct error *python_look_begin(struct process *process, const struct python *py
 /* --- Reading. --- */
 
 /* The stacks of one thread, those without frames left out; *ret is NULL when there are none. */
-static struct error *read_stacks(const struct python_look *look, const struct python_memory *memory,
-                                 pid_t tid, size_t max_frames, struct report_python **ret)
+static struct error *read_stacks(const struct python_look *look,
+                                 const struct python_locals_source *source, pid_t tid,
+                                 const struct dump_options *options, struct report_python **ret)
 {
     size_t count;
     const struct python_thread *first = python_thread_find(look->after, tid, &count);
@@ -133,10 +148,13 @@ static struct error *read_stacks(const struct python_look *look, const struct py
     struct report_python *python = calloc(1, sizeof(*python));
     if (python)
         python->stacks = calloc(count, sizeof(*python->stacks));
+    if (python && options->locals && source->has_locals)
+        python->values = calloc(count, sizeof(*python->values));
     struct error *error = python && python->stacks ? NULL : error_no_memory();
     for (size_t i = 0; i < count && !error; i++) {
         struct python_stack *stack = &python->stacks[python->stack_count];
-        error = python_stack_read(look->python, memory, &first[i], max_frames, stack);
+        error =
+            python_stack_read(look->python, source->frames, &first[i], options->max_frames, stack);
         if (stack->problem)
             python->problem = stack->problem;
         if (!error && stack->count)
@@ -144,6 +162,8 @@ static struct error *read_stacks(const struct python_look *look, const struct py
         else
             python_stack_deinit(stack);
     }
+    for (size_t i = 0; !error && python->values && i < python->stack_count; i++)
+        error = python_locals_read(look->python, source, &python->stacks[i], &python->values[i]);
     if (error || (!python->stack_count && !python->problem)) {
         destroy(python);
         return error;
@@ -155,20 +175,30 @@ static struct error *read_stacks(const struct python_look *look, const struct py
 #define NEWER "the Python frames were read after the thread went on: they may be newer"
 #define NOT_COPIED "its Python frames could not be copied while it was stopped"
 
+static void mark_newer(struct report_python *python)
+{
+    python->problem = NEWER;
+    for (size_t i = 0; python->values && i < python->stack_count; i++) {
+        for (size_t j = 0; j < python->stacks[i].count; j++)
+            variables_mark_live(python->values[i][j]);
+    }
+}
+
 /* Of a thread that sleeps. *woke: it may have run before they were read. */
 static struct error *read_asleep(struct python_look *look, struct report *report, size_t index,
                                  const struct dump_options *options, bool *woke)
 {
     const struct thread_snapshot *thread = &report->snapshot->threads[index];
     const struct python_memory memory = python_live_memory(look->live);
-    struct error *error =
-        read_stacks(look, &memory, thread->tid, options->max_frames, &look->asleep[index]);
+    const struct python_locals_source source = {
+        .process = report->process, .frames = &memory, .values = &memory, .has_locals = true};
+    struct error *error = read_stacks(look, &source, thread->tid, options, &look->asleep[index]);
     *woke = false;
     if (error || !look->asleep[index])
         return error;
     *woke = !snapshot_slept_through(report->snapshot, thread);
     if (*woke)
-        look->asleep[index]->problem = NEWER;
+        mark_newer(look->asleep[index]);
     return NULL;
 }
 
@@ -294,14 +324,21 @@ struct error *python_look_read(struct python_look **to, struct report *report,
 
 /* Of a thread that was stopped: from its copy. Of a saved one all that was copied is memory. */
 static struct error *read_stopped(struct python_look *look, const struct report *report,
-                                  const struct thread_snapshot *thread, size_t max_frames,
-                                  struct report_python **ret)
+                                  const struct thread_snapshot *thread,
+                                  const struct dump_options *options, struct report_python **ret)
 {
-    struct python_memory memory = python_live_memory(look->live);
-    bool copied = report->process->saved ||
-                  (look->copies && copies_hold(look, report->python) &&
-                   python_copies_memory(look->copies, report->process, thread->tid, &memory));
-    struct error *error = read_stacks(look, &memory, thread->tid, max_frames, ret);
+    struct python_memory memory = python_live_memory(look->live), values = memory;
+    bool copied = report->process->saved || (look->copies && copies_hold(look, report->python) &&
+                                             python_copies_memory(look->copies, report->process,
+                                                                  thread->tid, &memory, &values));
+    const struct python_locals_source source = {
+        .process = report->process,
+        .frames = &memory,
+        .values = &values,
+        .is_copy = true,
+        .has_locals = copied,
+    };
+    struct error *error = read_stacks(look, &source, thread->tid, options, ret);
     if (!error && *ret && !copied)
         (*ret)->problem = NOT_COPIED;
     return error;
@@ -317,7 +354,7 @@ static struct error *add_to_thread(struct python_look *look, struct report *repo
         python = look->asleep[index];
         look->asleep[index] = NULL;
     } else if (thread->thread->how == THREAD_FROZEN) {
-        error = read_stopped(look, report, thread->thread, options->max_frames, &python);
+        error = read_stopped(look, report, thread->thread, options, &python);
     }
     if (error || !python)
         return error;
@@ -354,6 +391,12 @@ static int compare_texts(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "");
 }
 
+static int compare_apart(const struct report_frame *a, const struct report_frame *b)
+{
+    int order = python_frames_compare(a, b);
+    return order ? order : variables_compare(a->values, b->values);
+}
+
 int python_compare(const struct report_python *a, const struct report_python *b)
 {
     if (!a || !b)
@@ -362,6 +405,6 @@ int python_compare(const struct report_python *a, const struct report_python *b)
     if (!order)
         order = (a->apart_count > b->apart_count) - (a->apart_count < b->apart_count);
     for (size_t i = 0; i < a->apart_count && !order; i++)
-        order = python_frames_compare(&a->apart[i], &b->apart[i]);
+        order = compare_apart(&a->apart[i], &b->apart[i]);
     return order;
 }

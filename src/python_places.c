@@ -10,6 +10,7 @@
 /* Python frames that one native frame runs: from the innermost to the one that C code called. */
 struct activation {
     const struct python_frame *frames;
+    struct frame_variables **values; /* of each; NULL: none */
     size_t count;
     uint64_t native; /* an address in that native frame; 0: unknown */
     size_t place;    /* its index in the thread's frames; NO_PLACE */
@@ -25,7 +26,8 @@ struct merge {
 
 /* --- What belongs together. --- */
 
-static void add_activations(struct merge *merge, const struct python_stack *stack)
+static void add_activations(struct merge *merge, const struct python_stack *stack,
+                            struct frame_variables **values)
 {
     for (size_t i = 0; i < stack->count;) {
         size_t end = i;
@@ -34,6 +36,7 @@ static void add_activations(struct merge *merge, const struct python_stack *stac
         end += end < stack->count;
         merge->activations[merge->count++] = (struct activation){
             .frames = &stack->frames[i],
+            .values = values ? &values[i] : NULL,
             .count = end - i,
             .native = stack->frames[end - 1].native,
             .place = NO_PLACE,
@@ -59,7 +62,7 @@ static struct error *find_activations(struct merge *merge)
     if (!merge->activations)
         return error_no_memory();
     for (size_t i = 0; i < python->stack_count; i++)
-        add_activations(merge, &python->stacks[i]);
+        add_activations(merge, &python->stacks[i], python->values ? python->values[i] : NULL);
     if (python->stack_count > 1)
         qsort(merge->activations, merge->count, sizeof(*merge->activations), compare_activations);
     return NULL;
@@ -183,8 +186,13 @@ static struct report_frame python_report_frame(const struct python_frame *python
 static size_t put_activation(const struct activation *activation, const struct report_frame *native,
                              struct report_frame *to)
 {
-    for (size_t i = 0; i < activation->count; i++)
+    for (size_t i = 0; i < activation->count; i++) {
         to[i] = python_report_frame(&activation->frames[i], native);
+        if (!activation->values)
+            continue;
+        to[i].values = activation->values[i];
+        activation->values[i] = NULL;
+    }
     return activation->count;
 }
 

@@ -37,6 +37,12 @@ void variables_destroy(struct frame_variables *variables)
     free(variables);
 }
 
+void variables_mark_live(struct frame_variables *variables)
+{
+    for (size_t i = 0; variables && i < variables->count; i++)
+        variables->variables[i].live = true;
+}
+
 static int compare_texts(const struct variable *a, const struct variable *b)
 {
     int order = strcmp(a->name, b->name);

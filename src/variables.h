@@ -39,6 +39,9 @@ struct error *variables_read(const struct value_frame *frame, struct symbols *sy
 /* NULL is fine. */
 void variables_destroy(struct frame_variables *variables);
 
+/* All of them were read after the thread had gone on. NULL is fine. */
+void variables_mark_live(struct frame_variables *variables);
+
 /* Zero for equal names and values; an order otherwise. Either may be NULL. */
 int variables_compare(const struct frame_variables *a, const struct frame_variables *b);
 

@@ -114,7 +114,7 @@ load_saved() {
     base64 -d "$TOP/tests/snapshots/python3.$1" >"$saved"
 }
 
-@test "saved looks at Python 3.8, 3.9, 3.10, 3.12 and 3.13 show their frames by the layout of each" {
+@test "saved looks at Python 3.8, 3.9, 3.10, 3.12 and 3.13 show their frames and variables by the layout of each" {
     sources=$TOP/tests/snapshots/served.py
     napping=$(grep -n 'time.sleep' "$sources" | cut -d: -f1) calling=$(grep -n 'sorted(' "$sources" | cut -d: -f1)
     recursing=$(grep -n 'self.serve' "$sources" | cut -d: -f1) yielding=$(grep -n 'yield' "$sources" | cut -d: -f1)
@@ -123,7 +123,7 @@ load_saved() {
         class= scope=
         ((minor < 11)) || class=Server. scope='Server.serve.<locals>.' # co_qualname
         load_saved "$minor"
-        run -0 "$ATTACH" --dump --load "$saved" --format json
+        run -0 "$ATTACH" --dump --locals --load "$saved" --format json
         assert_equal "$(jq -r .python.version <<<"$output" | cut -d. -f1,2)" "3.$minor"
         frames=$(jq -r '.threads[0].frames[] | select(.language == "python") | "\(.function) \(.line)"' <<<"$output")
         assert_equal "$frames" "${class}handle $napping
@@ -133,6 +133,21 @@ ${class}serve $recursing
 ${class}serve $recursing
 requests $yielding
 <module> $((last - 1))"
+        # Addresses apart, so as a program prints them.
+        variables=$(jq -r '.threads[0].frames[] | select(.language == "python") | (.arguments, .locals)[] | "\(.name) = \(.value)"' \
+            <<<"$output" | sed 's/0x[0-9a-f]*/ADDRESS/')
+        self='self = <__main__.Server object at ADDRESS>'
+        assert_equal "$variables" "$self
+größe = 2
+values = [2, -1180591620717411303424, 1.5, 'größe', b'\x00', (None, True), {'key': {0}}, frozenset({'a'})]
+request = 2
+$self
+$self
+depth = 0
+$self
+depth = 1
+$self
+depth = 2"
         # All in their place: none is left over.
         assert_equal "$(jq -c '[.threads[] | .python_problem, .python_frames_apart]' <<<"$output")" '[null,[]]'
     done
@@ -159,7 +174,7 @@ for i in range(rounds):
     body = zlib.compress(bytes(bad), 1)
     tail = struct.pack("<QI", len(bad), zlib.crc32(file[:32] + bytes(bad))) + b"END\n"
     open(saved + ".bad", "wb").write(file[:32] + body + tail)
-    done = subprocess.run([attach, "--dump", "--load", saved + ".bad", "--max-frames", random.choice(("0", "256"))],
+    done = subprocess.run([attach, "--dump", "--locals", "--load", saved + ".bad", "--max-frames", random.choice(("0", "256"))],
                           capture_output=True, timeout=60)
     ends[done.returncode] = ends.get(done.returncode, 0) + 1
     assert done.returncode in (0, 1, 5), (i, done)
