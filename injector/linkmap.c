@@ -14,6 +14,12 @@
 #define OBJECTS_MAX 65536
 #define DYNAMIC_MAX 512
 
+/*
+ * Reads for the whole list, and again for each name that is looked for in it: ten times what the
+ * largest programs take. Lists, names and chains that a target makes up have no end.
+ */
+#define READS_MAX (1 << 22)
+
 #define VERSION_HIDDEN 0x8000 /* of DT_VERSYM: not the default version (LSB, 10.7.2) */
 
 static bool read_exactly(const struct process *process, uint64_t address, void *buffer, size_t size)
@@ -25,6 +31,9 @@ static bool read_exactly(const struct process *process, uint64_t address, void *
 static bool read_kept(const void *context, uint64_t address, void *buffer, size_t size)
 {
     const struct linkmap *linkmap = context;
+    if (!*linkmap->reads_left)
+        return false;
+    --*linkmap->reads_left;
     return page_table_read(linkmap->pages, linkmap->process, address, buffer, size);
 }
 
@@ -225,9 +234,11 @@ static struct error *read_object(const struct linkmap *linkmap, const struct map
 static struct error *append_object(struct linkmap *linkmap, const struct maps *maps, uint64_t entry,
                                    const struct link_map *raw)
 {
-    if (linkmap->count % 64 == 0) {
+    size_t count = linkmap->count;
+    /* There is room for 64, then for each power of 2. */
+    if (!count || (count >= 64 && !(count & (count - 1)))) {
         struct loaded *larger =
-            reallocarray(linkmap->objects, linkmap->count + 64, sizeof(*larger));
+            reallocarray(linkmap->objects, count ? 2 * count : 64, sizeof(*larger));
         if (!larger)
             return error_no_memory();
         linkmap->objects = larger;
@@ -241,14 +252,18 @@ static struct error *read_objects(struct linkmap *linkmap, const struct maps *ma
     if (!read_exactly(linkmap->process, linkmap->debug, &debug, sizeof(debug)))
         return error_create(ERROR_PARTIAL, 0, "the loader's list of process %d cannot be read",
                             linkmap->process->pid);
-    uint64_t entry = (uint64_t)(uintptr_t)debug.r_map;
+    /* An entry met before, set anew whenever their number has doubled: lists may be circular. */
+    uint64_t entry = (uint64_t)(uintptr_t)debug.r_map, mark = 0;
     while (entry) {
         struct link_map raw;
-        if (linkmap->count == OBJECTS_MAX || !read_kept(linkmap, entry, &raw, sizeof(raw)))
+        if (entry == mark || linkmap->count == OBJECTS_MAX ||
+            !read_kept(linkmap, entry, &raw, sizeof(raw)))
             return error_create(ERROR_PARTIAL, 0,
                                 "the loader's list of process %d changed while it was read: try "
                                 "again",
                                 linkmap->process->pid);
+        if (!(linkmap->count & (linkmap->count - 1)))
+            mark = entry;
         struct error *error = append_object(linkmap, maps, entry, &raw);
         if (error)
             return error;
@@ -285,8 +300,10 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
         return error_no_memory();
     linkmap->process = process;
     linkmap->pages = page_table_create();
-    if (!linkmap->pages)
+    linkmap->reads_left = malloc(sizeof(*linkmap->reads_left));
+    if (!linkmap->pages || !linkmap->reads_left)
         return error_no_memory();
+    *linkmap->reads_left = READS_MAX;
     struct error *error = find_debug(linkmap, &auxiliary, &linkmap->debug);
     if (!error)
         error = read_objects(linkmap, maps);
@@ -320,6 +337,7 @@ void linkmap_destroy(struct linkmap *linkmap)
     }
     free(linkmap->objects);
     page_table_destroy(linkmap->pages);
+    free(linkmap->reads_left);
     free(linkmap);
 }
 
@@ -386,6 +404,7 @@ static bool find_definitions(struct definitions *definitions, const char *name, 
 
 bool linkmap_function(const struct linkmap *linkmap, const char *name, struct export *ret)
 {
+    *linkmap->reads_left = READS_MAX;
     for (size_t i = 0; i < linkmap->count; i++) {
         struct definitions definitions = {.linkmap = linkmap, .object = &linkmap->objects[i]};
         if (find_definitions(&definitions, name, stop_at_default)) {
@@ -402,6 +421,7 @@ void linkmap_each_definition(const struct linkmap *linkmap, const struct loaded 
 {
     struct definitions definitions = {
         .linkmap = linkmap, .object = object, .visit = visit, .context = context};
+    *linkmap->reads_left = READS_MAX;
     find_definitions(&definitions, name, show_each);
 }
 

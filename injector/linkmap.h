@@ -41,6 +41,7 @@ struct linkmap {
     bool is_musl;
     const struct process *process; /* borrowed */
     struct page_table *pages;      /* what was read; of objects only what does not change in them */
+    uint64_t *reads_left;          /* private to linkmap.c */
 };
 
 /*

@@ -65,7 +65,7 @@ static bool read_gnu_table(const struct search *search, struct gnu_table *ret)
     *ret = (struct gnu_table){.bucket_count = header[0],
                               .first_symbol = header[1],
                               .bloom_words = header[2],
-                              .bloom_shift = header[3] % 64};
+                              .bloom_shift = header[3] % 32};
     ret->blooms = start + sizeof(header);
     ret->buckets = ret->blooms + (uint64_t)ret->bloom_words * 8;
     ret->chains = ret->buckets + (uint64_t)ret->bucket_count * 4;
@@ -162,7 +162,7 @@ static size_t count_by_gnu_hash(const struct search *search)
 {
     struct gnu_table table;
     uint32_t last = 0, chained;
-    if (!read_gnu_table(search, &table))
+    if (!read_gnu_table(search, &table) || table.bucket_count > SYMBOLS_MAX)
         return 0;
     for (uint32_t i = 0; i < table.bucket_count; i++) {
         uint32_t bucket;

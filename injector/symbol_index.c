@@ -27,6 +27,10 @@ struct entry {
     uint32_t table;
 };
 
+/* How many symbols below an address are looked at: in a table that is not made to waste our time
+   the one wanted is among the first. */
+#define LOOKED_AT_MAX 4096
+
 struct symbol_index {
     struct table tables[TABLES_MAX];
     size_t table_count;
@@ -355,7 +359,7 @@ static bool is_better(const struct candidate *one, const struct candidate *best)
 static struct candidate find_sized(const struct symbol_index *index, uint64_t address, size_t end)
 {
     struct candidate best = {0};
-    for (size_t i = end; i-- > 0 && index->reach[i] > address;) {
+    for (size_t i = end; i-- > 0 && index->reach[i] > address && end - i <= LOOKED_AT_MAX;) {
         struct candidate one = candidate_at(index, i);
         if (address - one.symbol.st_value < one.symbol.st_size && *name_of(index, &one) &&
             is_better(&one, &best))
@@ -382,7 +386,7 @@ static struct candidate find_unsized(const struct symbol_index *index, uint64_t 
     if (!end)
         return best;
     uint64_t lowest = index->reach[end - 1];
-    for (size_t i = end; i-- > 0;) {
+    for (size_t i = end; i-- > 0 && end - i <= LOOKED_AT_MAX;) {
         struct candidate one = candidate_at(index, i);
         if (one.symbol.st_value < lowest ||
             (best.entry && one.symbol.st_value < best.symbol.st_value))
