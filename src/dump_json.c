@@ -248,7 +248,7 @@ static bool print_value(FILE *out, json_object *value, const char *indent)
     bool ok = json;
     for (const char *line = json; line;) { /* no string of JSON contains a newline (RFC 8259, 7) */
         const char *end = strchr(line, '\n');
-        fprintf(out, "%.*s", (int)(end ? end - line : (ptrdiff_t)strlen(line)), line);
+        json_print(out, line, end ? (size_t)(end - line) : strlen(line));
         if (end)
             fprintf(out, "\n%s", indent);
         line = end ? end + 1 : NULL;

@@ -7,6 +7,7 @@
 #include "src/profile.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
 
@@ -122,7 +123,7 @@ struct error *dump_speedscope(const struct sampled *sampled, size_t count, FILE 
                                                                     JSON_C_TO_STRING_NOSLASHESCAPE);
     if (!json)
         return error_no_memory();
-    fputs(json, out);
+    json_print(out, json, strlen(json));
     fputc('\n', out);
     return NULL;
 }

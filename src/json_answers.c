@@ -156,8 +156,10 @@ static void put_output(json_object *object, struct json_answers *answers)
 
 static void write_document(json_object *object)
 {
-    puts(json_object_to_json_string_ext(object,
-                                        JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    const char *json = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE);
+    json_print(stdout, json, strlen(json));
+    putchar('\n');
     fflush(stdout); /* whoever reads along has the answer now */
 }
 

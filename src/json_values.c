@@ -40,6 +40,22 @@ static size_t make_valid(const char *bytes, size_t size, char *valid, size_t roo
     return used;
 }
 
+void json_print(FILE *out, const char *json, size_t size)
+{
+    const char *end = json + size, *plain = json; /* what is before `at` and not yet printed */
+    for (const char *at = json; at < end;) {
+        uint32_t c = (unsigned char)*at;
+        size_t length = c < 0x7f ? 1 : message_utf8_length(at, &c);
+        if (c >= 0x7f && length && message_is_control(c)) {
+            fwrite(plain, 1, (size_t)(at - plain), out);
+            fprintf(out, "\\u%04x", c);
+            plain = at + length;
+        }
+        at += length ? length : 1;
+    }
+    fwrite(plain, 1, (size_t)(end - plain), out);
+}
+
 json_object *json_text(const char *bytes)
 {
     if (!bytes)

@@ -4,6 +4,7 @@
 #define SRC_JSON_VALUES_H
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <time.h>
 
 struct samples;
@@ -16,6 +17,10 @@ void json_put(json_object *object, const char *key, json_object *value);
 json_object *json_text(const char *bytes);
 /* The same for any number of bytes, which a NUL follows; json_text cuts after 8 KB. */
 json_object *json_bytes(const char *bytes, size_t size);
+
+/* Prints a part of a JSON text, which json-c made: what would steer a terminal and stands there as
+   it is (DEL, C1, turns of direction) is escaped, since only strings can hold it. */
+void json_print(FILE *out, const char *json, size_t size);
 
 /* RFC 3339 in UTC with milliseconds. */
 json_object *json_time(const struct timespec *time);

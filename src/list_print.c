@@ -214,6 +214,7 @@ struct error *list_print_json(const struct listing *listing)
                                                                     JSON_C_TO_STRING_NOSLASHESCAPE);
     if (!text)
         return error_no_memory();
-    puts(text);
+    json_print(stdout, text, strlen(text));
+    putchar('\n');
     return NULL;
 }

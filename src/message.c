@@ -15,6 +15,12 @@ static bool is_direction_control(uint32_t c)
            c == 0x200f;
 }
 
+bool message_is_control(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
+           is_direction_control(character);
+}
+
 size_t message_utf8_length(const char *text, uint32_t *ret)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -45,8 +51,7 @@ char *message_sanitize(const char *text, char *buffer, size_t size)
     while (*text && used + 1 < size) {
         uint32_t c;
         size_t length = message_utf8_length(text, &c);
-        bool printable =
-            length > 0 && c >= 0x20 && !(c >= 0x7f && c < 0xa0) && !is_direction_control(c);
+        bool printable = length > 0 && !message_is_control(c);
         if (printable && used + length + 1 > size)
             break;
         if (printable)

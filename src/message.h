@@ -26,6 +26,10 @@ char *message_sanitize(const char *text, char *buffer, size_t size);
  */
 size_t message_utf8_length(const char *text, uint32_t *ret);
 
+/* True for what steers a terminal: control characters (C0, DEL, C1), and those that turn the
+   direction of the text around them. */
+bool message_is_control(uint32_t character);
+
 /* Colours are for a terminal, and not with NO_COLOR set or TERM=dumb. */
 bool message_colour_wanted(int fd);
 
