@@ -41,6 +41,7 @@ enum python_known {
     KNOWN_CELL,
     KNOWN_FUNCTION,
     KNOWN_MODULE,
+    KNOWN_COMPLEX,
     PYTHON_KNOWN_COUNT,
 };
 

@@ -79,7 +79,7 @@ static const char *const known_names[PYTHON_KNOWN_COUNT] = {
     [KNOWN_LIST] = "PyList_Type",      [KNOWN_DICT] = "PyDict_Type",
     [KNOWN_SET] = "PySet_Type",        [KNOWN_FROZENSET] = "PyFrozenSet_Type",
     [KNOWN_CELL] = "PyCell_Type",      [KNOWN_FUNCTION] = "PyFunction_Type",
-    [KNOWN_MODULE] = "PyModule_Type",
+    [KNOWN_MODULE] = "PyModule_Type",  [KNOWN_COMPLEX] = "PyComplex_Type",
 };
 
 static void locate(const struct candidate *candidate, struct python *ret)

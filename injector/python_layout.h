@@ -40,11 +40,21 @@ enum python_keys_kind {
     PYTHON_KEYS_OF_A_KIND, /* from 3.11 on: dk_log2_index_bytes, dk_kind */
 };
 
+/* Where an instance whose type has Py_TPFLAGS_MANAGED_DICT keeps its attributes until somebody asks
+   for its dict: Include/internal/pycore_object.h */
+enum python_attribute_kind {
+    PYTHON_IN_DICT,        /* to 3.10: always in a dict */
+    PYTHON_BESIDE_DICT,    /* 3.11: in values, whose address stands before that of the dict */
+    PYTHON_VALUES_OR_DICT, /* 3.12: the same word is the address of either, less 1 of values */
+    PYTHON_INLINE,         /* from 3.13 on: in values that follow the object itself */
+};
+
 struct python_layout {
     enum python_frame_kind frames;
     enum python_line_kind lines;
     enum python_name_kind names;
     enum python_keys_kind keys;
+    enum python_attribute_kind attributes;
     bool int_is_tagged; /* from 3.12 on: lv_tag instead of ob_size; Include/cpython/longintrepr.h */
 
     /* _PyRuntimeState: Include/internal/pycore_runtime.h */
@@ -85,14 +95,15 @@ struct python_layout {
         unicode_compact; /* the last two: sizes */
 
     uint32_t tuple_items;            /* PyTupleObject.ob_item */
-    uint32_t type_qualified_name;    /* PyHeapTypeObject.ht_qualname */
+    uint32_t type_qualified_name;    /* PyHeapTypeObject.ht_qualname; ht_cached_keys is next */
     uint32_t function_name;          /* PyFunctionObject.func_qualname */
     uint32_t keys_count, keys_table; /* PyDictKeysObject: dk_nentries, dk_indices */
     uint32_t values_first;           /* PyDictValues.values; before 3.13 ma_values points there */
 };
 
 /* What is the same in all versions. Members of PyListObject, PyDictObject, PySetObject,
-   PyFloatObject, PyLongObject, PyCellObject and PyTypeObject. */
+   PyFloatObject, PyComplexObject, PyLongObject, PyCellObject, PyBaseExceptionObject and
+   PyTypeObject. */
 enum {
     PYTHON_LIST_ITEMS = 24,
     PYTHON_DICT_USED = 16,
@@ -102,13 +113,17 @@ enum {
     PYTHON_SET_MASK = 32,
     PYTHON_SET_TABLE = 40,
     PYTHON_FLOAT_VALUE = 16,
-    PYTHON_INT_SIZE = 16, /* ob_size, lv_tag */
+    PYTHON_COMPLEX_VALUE = 16, /* two doubles */
+    PYTHON_INT_SIZE = 16,      /* ob_size, lv_tag */
     PYTHON_INT_DIGITS = 24,
     PYTHON_CELL_VALUE = 16,
+    PYTHON_EXCEPTION_ARGUMENTS = 24,
     PYTHON_TYPE_NAME = 24,
+    PYTHON_TYPE_BASIC_SIZE = 32,
     PYTHON_TYPE_FLAGS = 168,
     PYTHON_TYPE_BASE = 256,
     PYTHON_TYPE_DICT = 264,
+    PYTHON_TYPE_DICT_OFFSET = 288,
 };
 
 /* Values of _PyInterpreterFrame.owner: enum _frameowner, pycore_frame.h. From this one on it is no

@@ -10,6 +10,7 @@
 #define TYPE_BYTES (UINT64_C(1) << 27)
 #define TYPE_UNICODE (UINT64_C(1) << 28)
 #define TYPE_DICT (UINT64_C(1) << 29)
+#define TYPE_EXCEPTION (UINT64_C(1) << 30)
 #define TYPE_TYPE (UINT64_C(1) << 31)
 
 /* No string, number or container is longer. */
@@ -48,17 +49,12 @@ static const struct {
     enum python_known type;
     enum python_kind kind;
 } by_type[] = {
-    {KNOWN_INT, PYTHON_INT},
-    {KNOWN_FLOAT, PYTHON_FLOAT},
-    {KNOWN_TUPLE, PYTHON_TUPLE},
-    {KNOWN_LIST, PYTHON_LIST},
-    {KNOWN_DICT, PYTHON_DICT},
-    {KNOWN_SET, PYTHON_SET},
-    {KNOWN_FROZENSET, PYTHON_FROZENSET},
-    {KNOWN_CELL, PYTHON_CELL},
-    {KNOWN_FUNCTION, PYTHON_FUNCTION},
-    {KNOWN_MODULE, PYTHON_MODULE},
-    {KNOWN_TYPE, PYTHON_CLASS},
+    {KNOWN_INT, PYTHON_INT},         {KNOWN_FLOAT, PYTHON_FLOAT},
+    {KNOWN_COMPLEX, PYTHON_COMPLEX}, {KNOWN_TUPLE, PYTHON_TUPLE},
+    {KNOWN_LIST, PYTHON_LIST},       {KNOWN_DICT, PYTHON_DICT},
+    {KNOWN_SET, PYTHON_SET},         {KNOWN_FROZENSET, PYTHON_FROZENSET},
+    {KNOWN_CELL, PYTHON_CELL},       {KNOWN_FUNCTION, PYTHON_FUNCTION},
+    {KNOWN_MODULE, PYTHON_MODULE},   {KNOWN_TYPE, PYTHON_CLASS},
 };
 
 static enum python_kind kind_of_type(const struct python *python, uint64_t type)
@@ -80,9 +76,9 @@ static enum python_kind kind_of_flags(uint64_t flags)
         uint64_t flag;
         enum python_kind kind;
     } by_flag[] = {
-        {TYPE_LONG, PYTHON_INT},    {TYPE_LIST, PYTHON_LIST},   {TYPE_TUPLE, PYTHON_TUPLE},
-        {TYPE_BYTES, PYTHON_BYTES}, {TYPE_UNICODE, PYTHON_STR}, {TYPE_DICT, PYTHON_DICT},
-        {TYPE_TYPE, PYTHON_CLASS},
+        {TYPE_LONG, PYTHON_INT},    {TYPE_LIST, PYTHON_LIST},           {TYPE_TUPLE, PYTHON_TUPLE},
+        {TYPE_BYTES, PYTHON_BYTES}, {TYPE_UNICODE, PYTHON_STR},         {TYPE_DICT, PYTHON_DICT},
+        {TYPE_TYPE, PYTHON_CLASS},  {TYPE_EXCEPTION, PYTHON_EXCEPTION},
     };
     for (size_t i = 0; i < sizeof(by_flag) / sizeof(by_flag[0]); i++) {
         if (flags & by_flag[i].flag)
@@ -97,8 +93,8 @@ static enum python_kind kind_of_bases(const struct python *python,
 {
     for (unsigned i = 0; i < BASES_MAX && type; i++) {
         enum python_kind kind = kind_of_type(python, type);
-        if (kind == PYTHON_FLOAT || kind == PYTHON_SET || kind == PYTHON_FROZENSET ||
-            kind == PYTHON_MODULE)
+        if (kind == PYTHON_FLOAT || kind == PYTHON_COMPLEX || kind == PYTHON_SET ||
+            kind == PYTHON_FROZENSET || kind == PYTHON_MODULE)
             return kind;
         if (!python_read_word(memory, type + PYTHON_TYPE_BASE, &type))
             break;
@@ -185,6 +181,19 @@ bool python_int_find(const struct python *python, const struct python_memory *me
 bool python_float_read(const struct python_memory *memory, uint64_t address, double *ret)
 {
     return python_read(memory, address + PYTHON_FLOAT_VALUE, ret, sizeof(*ret));
+}
+
+bool python_complex_read(const struct python_memory *memory, uint64_t address, double *real,
+                         double *imaginary)
+{
+    return python_read(memory, address + PYTHON_COMPLEX_VALUE, real, sizeof(*real)) &&
+           python_read(memory, address + PYTHON_COMPLEX_VALUE + 8, imaginary, sizeof(*imaginary));
+}
+
+bool python_exception_arguments(const struct python_memory *memory, uint64_t exception,
+                                uint64_t *ret)
+{
+    return python_read_word(memory, exception + PYTHON_EXCEPTION_ARGUMENTS, ret);
 }
 
 bool python_cell_read(const struct python_memory *memory, uint64_t address, uint64_t *ret)

@@ -21,6 +21,7 @@ enum python_kind {
     PYTHON_ELLIPSIS,
     PYTHON_INT,
     PYTHON_FLOAT,
+    PYTHON_COMPLEX,
     PYTHON_STR,
     PYTHON_BYTES,
     PYTHON_TUPLE,
@@ -32,6 +33,7 @@ enum python_kind {
     PYTHON_FUNCTION, /* of Python code */
     PYTHON_MODULE,
     PYTHON_CLASS,
+    PYTHON_EXCEPTION, /* of any type */
 };
 
 struct python_object {
@@ -78,9 +80,15 @@ bool python_int_find(const struct python *python, const struct python_memory *me
                      uint64_t address, struct python_int *ret);
 
 bool python_float_read(const struct python_memory *memory, uint64_t address, double *ret);
+bool python_complex_read(const struct python_memory *memory, uint64_t address, double *real,
+                         double *imaginary);
 
 /* What a cell holds; 0: nothing yet. */
 bool python_cell_read(const struct python_memory *memory, uint64_t address, uint64_t *ret);
+
+/* The arguments that an exception was made with: the address of what should be a tuple. */
+bool python_exception_arguments(const struct python_memory *memory, uint64_t exception,
+                                uint64_t *ret);
 
 /* The name of a module object. */
 bool python_module_name(const struct python *python, const struct python_memory *memory,
@@ -113,6 +121,11 @@ struct python_items {
    read, or makes no sense. */
 bool python_items_begin(const struct python *python, const struct python_memory *memory,
                         const struct python_object *object, struct python_items *ret);
+
+/* Of the attributes that an instance has itself, those in slots apart: keys are their names.
+   Without any, the length is 0. False: as above. */
+bool python_attributes_begin(const struct python *python, const struct python_memory *memory,
+                             const struct python_object *object, struct python_items *ret);
 
 enum python_step {
     PYTHON_STEP_ITEM,

@@ -102,8 +102,9 @@ static void find_figures(double number, char text[40])
     }
 }
 
-/* As float.__repr__: in figures alone from 1e-4 to below 1e16. */
-static void add_finite(struct writer *writer, double number)
+/* As float.__repr__: in figures alone from 1e-4 to below 1e16; there ends a whole number with
+   `after_whole`. */
+static void add_finite(struct writer *writer, double number, const char *after_whole)
 {
     char text[40], figures[40];
     find_figures(number, text);
@@ -122,11 +123,21 @@ static void add_finite(struct writer *writer, double number)
     if (exponent < 0)
         writer_format(writer, "0.%.*s%.*s", -exponent - 1, "0000", count, figures);
     else if (count <= exponent + 1)
-        writer_format(writer, "%.*s%.*s.0", count, figures, exponent + 1 - count,
-                      "0000000000000000");
+        writer_format(writer, "%.*s%.*s%s", count, figures, exponent + 1 - count,
+                      "0000000000000000", after_whole);
     else
         writer_format(writer, "%.*s.%.*s", exponent + 1, figures, count - exponent - 1,
                       figures + exponent + 1);
+}
+
+static void add_double(struct writer *writer, double number, const char *after_whole)
+{
+    if (isnan(number))
+        writer_add(writer, "nan");
+    else if (isinf(number))
+        writer_add(writer, number < 0 ? "-inf" : "inf");
+    else
+        add_finite(writer, number, after_whole);
 }
 
 static bool add_float(struct writer *writer, const struct python_memory *memory, uint64_t address)
@@ -134,12 +145,24 @@ static bool add_float(struct writer *writer, const struct python_memory *memory,
     double number;
     if (!python_float_read(memory, address, &number))
         return false;
-    if (isnan(number))
-        writer_add(writer, "nan");
-    else if (isinf(number))
-        writer_add(writer, number < 0 ? "-inf" : "inf");
-    else
-        add_finite(writer, number);
+    add_double(writer, number, ".0");
+    return true;
+}
+
+/* As complex.__repr__. */
+static bool add_complex(struct writer *writer, const struct python_memory *memory, uint64_t address)
+{
+    double real, imaginary;
+    if (!python_complex_read(memory, address, &real, &imaginary))
+        return false;
+    bool is_imaginary = real == 0 && !signbit(real);
+    if (!is_imaginary) {
+        writer_add(writer, "(");
+        add_double(writer, real, "");
+        writer_add(writer, isnan(imaginary) || !signbit(imaginary) ? "+" : "");
+    }
+    add_double(writer, imaginary, "");
+    writer_add(writer, is_imaginary ? "j" : "j)");
     return true;
 }
 
@@ -236,6 +259,8 @@ bool python_scalar_add(struct writer *writer, const struct python *python,
         return add_int(writer, python, memory, object->address);
     case PYTHON_FLOAT:
         return add_float(writer, memory, object->address);
+    case PYTHON_COMPLEX:
+        return add_complex(writer, memory, object->address);
     case PYTHON_STR:
         return add_string(writer, python, memory, object->address);
     case PYTHON_BYTES:

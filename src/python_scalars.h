@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /*
- * An int, float, str or bytes, or the value of an object of a derived type. Long strings are cut
- * after ELEMENTS_MAX characters; of a very large int only the highest bits are shown. False: it
- * cannot be read, or makes no sense; nothing is written then.
+ * An int, float, complex, str or bytes, or the value of an object of a derived type. Long strings
+ * are cut after ELEMENTS_MAX characters; of a very large int only the highest bits are shown.
+ * False: it cannot be read, or makes no sense; nothing is written then.
  */
 bool python_scalar_add(struct writer *writer, const struct python *python,
                        const struct python_memory *memory, const struct python_object *object);

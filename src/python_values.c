@@ -9,6 +9,8 @@
 
 /* Items of a container that are shown. */
 #define ITEMS_MAX 50
+/* Attributes of an object that are. */
+#define ATTRIBUTES_MAX 20
 /* Containers within one another. */
 #define DEPTH_MAX 3
 
@@ -87,6 +89,18 @@ static enum python_step next_item(const struct value_reading *value, struct pyth
     return step;
 }
 
+/* What comes after the last item that is shown. */
+static void add_rest(const struct value_reading *value, const struct python_items *items,
+                     enum python_step step, uint64_t count)
+{
+    if (step == PYTHON_STEP_UNREADABLE) {
+        writer_add(value->writer, count ? ", " : "");
+        add_problem(value);
+    } else if (count < items->length) {
+        writer_format(value->writer, "... %" PRIu64 " more", items->length - count);
+    }
+}
+
 static void add_items(const struct value_reading *value, struct python_items *items, unsigned depth)
 {
     uint64_t key, item, count = 0;
@@ -101,14 +115,9 @@ static void add_items(const struct value_reading *value, struct python_items *it
         }
         add_object(value, item, depth + 1);
     }
-    if (step == PYTHON_STEP_UNREADABLE) {
-        writer_add(value->writer, count ? ", " : "");
-        add_problem(value);
-    } else if (count < items->length) {
-        writer_format(value->writer, "... %" PRIu64 " more", items->length - count);
-    } else if (count == 1 && items->kind == PYTHON_TUPLE) {
+    add_rest(value, items, step, count);
+    if (count == 1 && items->length == 1 && items->kind == PYTHON_TUPLE)
         writer_add(value->writer, ",");
-    }
 }
 
 static bool is_container(enum python_kind kind)
@@ -147,16 +156,82 @@ static void add_address(const struct value_reading *value, const char *what, con
     writer_format(value->writer, "<%s%s at 0x%" PRIx64 ">", what, name, address);
 }
 
-static void add_other(const struct value_reading *value, const struct python_object *object)
+static void add_attribute(const struct value_reading *value, uint64_t name, uint64_t object)
 {
-    char name[PYTHON_TYPE_MAX];
-    if (python_type_name(value->reading->python, &value->memory, object->type, name, sizeof(name)))
-        add_address(value, name, " object", object->address);
+    char text[PYTHON_NAME_MAX];
+    if (python_string_read(value->reading->python, &value->memory, name, text, sizeof(text)))
+        writer_add(value->writer, text);
     else
         add_problem(value);
+    writer_add(value->writer, "=");
+    add_object(value, object, 1);
 }
 
-static void add_named(const struct value_reading *value, const struct python_object *object)
+static void add_attributes(const struct value_reading *value, const struct python_object *object)
+{
+    struct python_items items;
+    uint64_t name, item, count = 0;
+    enum python_step step = PYTHON_STEP_END;
+    value->reading->shared = true;
+    if (!python_attributes_begin(value->reading->python, &value->memory, object, &items)) {
+        writer_add(value->writer, " ");
+        add_problem(value);
+        return;
+    }
+    while (count < items.length && count < ATTRIBUTES_MAX && !value->writer->full &&
+           value->reading->objects_left &&
+           (step = next_item(value, &items, &name, &item)) == PYTHON_STEP_ITEM) {
+        writer_add(value->writer, count++ ? ", " : " ");
+        add_attribute(value, name, item);
+    }
+    add_rest(value, &items, step, count);
+}
+
+/* With its attributes only where it is the value of a variable itself. */
+static void add_other(const struct value_reading *value, const struct python_object *object,
+                      unsigned depth)
+{
+    char name[PYTHON_TYPE_MAX];
+    if (!python_type_name(value->reading->python, &value->memory, object->type, name,
+                          sizeof(name))) {
+        add_problem(value);
+        return;
+    }
+    writer_format(value->writer, "<%s object at 0x%" PRIx64, name, object->address);
+    if (object->kind == PYTHON_OTHER && !depth)
+        add_attributes(value, object);
+    writer_add(value->writer, ">");
+}
+
+/* As BaseException.__repr__. */
+static void add_exception(const struct value_reading *value, const struct python_object *object,
+                          unsigned depth)
+{
+    char name[PYTHON_TYPE_MAX];
+    uint64_t address;
+    const struct python *python = value->reading->python;
+    struct python_object arguments;
+    struct python_items items;
+    value->reading->shared = true;
+    if (!python_type_name(python, &value->memory, object->type, name, sizeof(name)) ||
+        !python_exception_arguments(&value->memory, object->address, &address) ||
+        !python_object_read(python, &value->memory, address, &arguments) ||
+        arguments.kind != PYTHON_TUPLE ||
+        !python_items_begin(python, &value->memory, &arguments, &items)) {
+        add_problem(value);
+        return;
+    }
+    items.kind = PYTHON_LIST; /* one alone has no comma behind it */
+    writer_format(value->writer, "%s(", name);
+    if (depth >= DEPTH_MAX)
+        writer_add(value->writer, "...");
+    else
+        add_items(value, &items, depth);
+    writer_add(value->writer, ")");
+}
+
+static void add_named(const struct value_reading *value, const struct python_object *object,
+                      unsigned depth)
 {
     char name[PYTHON_TYPE_MAX];
     const struct python *python = value->reading->python;
@@ -170,15 +245,15 @@ static void add_named(const struct value_reading *value, const struct python_obj
              python_module_name(python, &value->memory, object->address, name, sizeof(name)))
         writer_format(value->writer, "<module '%s'>", name);
     else
-        add_other(value, object);
+        add_other(value, object, depth);
 }
 
 /* --- All of them. --- */
 
 static bool has_value(enum python_kind kind)
 {
-    return is_container(kind) || kind == PYTHON_INT || kind == PYTHON_FLOAT || kind == PYTHON_STR ||
-           kind == PYTHON_BYTES;
+    return is_container(kind) || kind == PYTHON_INT || kind == PYTHON_FLOAT ||
+           kind == PYTHON_COMPLEX || kind == PYTHON_STR || kind == PYTHON_BYTES;
 }
 
 static void add_value(const struct value_reading *value, const struct python_object *object,
@@ -200,8 +275,10 @@ static void add_known(const struct value_reading *value, const struct python_obj
     char name[PYTHON_TYPE_MAX];
     if (object->kind >= PYTHON_NONE && object->kind <= PYTHON_ELLIPSIS) {
         writer_add(value->writer, words[object->kind]);
+    } else if (object->kind == PYTHON_EXCEPTION) {
+        add_exception(value, object, depth);
     } else if (!has_value(object->kind)) {
-        add_named(value, object);
+        add_named(value, object, depth);
     } else if (object->exact) {
         add_value(value, object, depth);
     } else if (python_type_name(value->reading->python, &value->memory, object->type, name,

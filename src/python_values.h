@@ -1,8 +1,9 @@
 /*
  * Values of Python as people read them: as repr() has them, where that needs no code of the
- * program: None, numbers, strings, and containers of them. Of other objects their type and address
- * are shown, as object.__repr__() does. All comes from memory that may hold anything: depth, items
- * and length are bounded, circles end by that, and what is left out shows as "...".
+ * program: None, numbers, strings, containers of them, and exceptions. Of other objects their type
+ * and address are shown, as object.__repr__() does, and the attributes of what a variable is. All
+ * comes from memory that may hold anything: depth, items and length are bounded, circles end by
+ * that, and what is left out shows as "...".
  */
 #ifndef SRC_PYTHON_VALUES_H
 #define SRC_PYTHON_VALUES_H

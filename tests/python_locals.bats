@@ -37,7 +37,7 @@ agree() {
     wait_until 20 grep -qs '^done' "$output_file"
     run -0 "$JUDGES/compare_python_values" "$dump" "$output_file"
     echo "# $1: $output" >&3
-    assert_output '85 values agree'
+    assert_output '90 values agree'
 }
 
 @test "Debian's python3: every variable with the value that the program itself sees" {

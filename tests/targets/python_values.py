@@ -14,7 +14,7 @@ import sys
 import time
 import types
 
-BASES = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+BASES = (int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
 BRACKETS = {tuple: "()", list: "[]", dict: "{}", set: "{}", frozenset: "{}"}
 
 
@@ -48,8 +48,12 @@ def expected(value, depth=0):
     base = next((base for base in BASES if isinstance(value, base)), None)
     if value is None or value is Ellipsis or isinstance(value, bool):
         return repr(value)
+    if isinstance(value, BaseException):
+        return "%s(%s)" % (type_name(type(value)), ", ".join(expected(item, depth + 1) for item in value.args))
     if base is None:
-        return object.__repr__(value)
+        attributes = "" if depth else ", ".join("%s=%s" % (name, expected(item, 1)) for name, item in
+                                                getattr(value, "__dict__", {}).items())
+        return object.__repr__(value)[:-1] + " " * bool(attributes) + attributes + ">"
     if type(value) is not base:
         return "%s(%s)" % (type_name(type(value)), expected(base(value), depth))
     if base in BRACKETS:
@@ -108,6 +112,20 @@ class Point:
         self.y = y
 
 
+class Failure(Exception):
+    pass
+
+
+class Varied(Point):
+    def __init__(self, x):
+        if x:
+            self.second = x
+
+
+class Slotted:
+    __slots__ = "third"
+
+
 class LikeRepr:
     def __repr__(self):
         raise RuntimeError("nobody calls this")
@@ -123,6 +141,7 @@ def numbers():
     yes, no, nothing, dots = True, False, None, ...
     floats = [0.0, -0.0, 1.0, 0.1, -2.5, 1e15, 1e16, 123456789012345680.0, 1e-4, 1e-5, 5e-324, 1.7976931348623157e308,
               2 / 3, 1 / 3, 100.0, 1234.5, math.pi, math.inf, -math.inf, math.nan]
+    complexes = [0j, 1j, -1j, 1 + 2j, complex(-0.0, 1), complex(1.5, -0.0), complex(math.nan, math.inf), 1e20 + 1e-7j]
     signal.signal(signal.SIGUSR1, print_frames)
     print("ready", flush=True)
     while True:
@@ -166,6 +185,10 @@ def objects():
     point, origin, class_, enum_ = Point(0, 0), Point.Origin(), Point.Origin, Color
     function, method, built_in, module, strange = objects, Point(1, 1).__init__, len, json, LikeRepr()
     deque, error, iterator = collections.deque([1]), ValueError("wrong"), iter([1])
+    errors = [KeyError("k", 2), OSError(), Failure("bad", (1,))]
+    materialized, varied, slotted = Point([1, None], "y"), Varied(2), Slotted()
+    materialized.__dict__["z"] = point
+    varied.first = slotted.third = 3
     squares = [n * n for n in range(3)]
     fluid = 1
     if point is None:
