@@ -241,12 +241,11 @@ struct error *process_explain_refusal(const struct process *process, const char 
                         what, process->pid, process->name, module);
 }
 
-struct error *process_check_access(const struct process *process)
+struct error *process_check_access(struct process *process)
 {
     /* Opening asks the same question as PTRACE_SEIZE (fs/proc/base.c, proc_mem_open with
        PTRACE_MODE_ATTACH), and changes nothing. */
-    CLEANUP_CLOSE int fd = process_open_file(process, 0, "mem", O_RDONLY);
-    if (fd >= 0)
+    if (process_note_program(process))
         return NULL;
     if (errno == EACCES || errno == EPERM)
         return process_explain_refusal(process, "reading the memory", errno);

@@ -147,6 +147,10 @@ struct error *remote_write(const struct process *process, pid_t tid, uint64_t ad
                            const void *bytes, size_t size)
 {
     CLEANUP_CLOSE int fd = process_open_file(process, tid, "mem", O_RDWR);
+    /* Asked after it was opened: from here on nothing is written to another program. */
+    struct error *ended = process_check_alive(process);
+    if (ended)
+        return ended;
     size_t done = 0;
     while (fd >= 0 && done < size) {
         ssize_t n = pwrite(fd, (const uint8_t *)bytes + done, size - done, (off_t)(address + done));
@@ -160,7 +164,7 @@ struct error *remote_write(const struct process *process, pid_t tid, uint64_t ad
         poke(process, tid, address + done, (const uint8_t *)bytes + done, size - done))
         return NULL;
     int errnum = errno;
-    struct error *ended = process_check_alive(process);
+    ended = process_check_alive(process);
     if (ended)
         return ended;
     return error_create(ERROR_NOT_PERMITTED, errnum,

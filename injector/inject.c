@@ -64,11 +64,18 @@ static struct error *find_functions(const struct linkmap *linkmap, struct remote
     };
     if (!ret->pthread_attr_init || !ret->pthread_attr_setdetachstate ||
         !ret->pthread_attr_setstack || !ret->pthread_attr_destroy || !ret->pthread_create)
-        return error_create(ERROR_UNSUPPORTED, 0,
-                            "process %d (%s) has no pthread_create: its C library keeps it in "
-                            "libpthread (glibc before 2.34), which the program does not use; "
-                            "start it with LD_PRELOAD=libpthread.so.0",
-                            process->pid, process->name);
+        return linkmap->libc == linkmap->count
+                   ? error_create(
+                         ERROR_DEADLINE, 0,
+                         "process %d (%s) has only just been started, its C library is not "
+                         "loaded yet: try again",
+                         process->pid, process->name)
+                   : error_create(
+                         ERROR_UNSUPPORTED, 0,
+                         "process %d (%s) has no pthread_create: its C library keeps it in "
+                         "libpthread (glibc before 2.34), which the program does not use; "
+                         "start it with LD_PRELOAD=libpthread.so.0",
+                         process->pid, process->name);
     if (!ret->dlopen || !ret->dlsym || !ret->dlclose) {
         /* glibc before 2.34, and the program does not use libdl. */
         ret->dlopen = find_function(linkmap, "__libc_dlopen_mode");
@@ -132,7 +139,17 @@ static struct error *stopped_error(const struct process *process)
                         process->pid, process->name, process->pid);
 }
 
-struct error *inject_plan(struct process *process, const char *soname, struct inject_plan *ret)
+/* What a process lacks that ended, or became another program, while we looked, is no news. */
+static struct error *or_ended(const struct process *process, struct error *error)
+{
+    struct error *ended = error ? process_check_alive(process) : NULL;
+    if (!ended)
+        return error;
+    error_destroy(error);
+    return ended;
+}
+
+static struct error *make_plan(struct process *process, const char *soname, struct inject_plan *ret)
 {
     CLEANUP_SURVEY struct survey survey;
     struct error *error = survey_init(process, &survey);
@@ -159,6 +176,11 @@ struct error *inject_plan(struct process *process, const char *soname, struct in
         snprintf(ret->note, sizeof(ret->note), "%zu of %zu threads filtered by seccomp", filtered,
                  ret->thread_count);
     return NULL;
+}
+
+struct error *inject_plan(struct process *process, const char *soname, struct inject_plan *ret)
+{
+    return or_ended(process, make_plan(process, soname, ret));
 }
 
 /* --- Where the loan's memory goes. --- */
@@ -535,6 +557,10 @@ static struct error *fill_memfd(struct injection *injection, int32_t remote_fd)
     char name[32];
     snprintf(name, sizeof(name), "fd/%d", remote_fd);
     CLEANUP_CLOSE int fd = process_open_file(injection->process, injection->tid, name, O_WRONLY);
+    /* Asked after it was opened: another program's descriptor of that number is not written to. */
+    struct error *ended = process_check_alive(injection->process);
+    if (ended)
+        return ended;
     const uint8_t *image = injection->request->image;
     size_t done = 0, size = injection->request->image_size;
     while (fd >= 0 && done < size) {
@@ -587,11 +613,16 @@ static struct error *read_outcome(struct injection *injection)
     struct inject_result *result = injection->result;
     const struct process *process = injection->process;
     int32_t status = 0, fd = 0;
+    uint64_t magic = 0; /* else it is another program's memory */
     char message[MAILBOX_MESSAGE_SIZE];
     if (!mailbox_read(injection, MAILBOX_RESULT, &status, sizeof(status)) ||
         !mailbox_read(injection, MAILBOX_FD, &fd, sizeof(fd)) ||
-        !mailbox_read(injection, MAILBOX_MESSAGE, message, sizeof(message)))
-        return process_check_alive(process);
+        !mailbox_read(injection, MAILBOX_MESSAGE, message, sizeof(message)) ||
+        !mailbox_read(injection, MAILBOX_MAGIC, &magic, sizeof(magic)) ||
+        magic != (MAILBOX_MAGIC_VALUE ^ injection->site.parameters.region.mailbox)) {
+        struct error *ended = process_check_alive(process);
+        return ended ? ended : no_answer(injection);
+    }
     message[sizeof(message) - 1] = '\0';
     switch (bootstrap_state(injection)) {
     case BOOTSTRAP_DONE:
@@ -819,5 +850,5 @@ struct error *inject_here(struct process *process, const struct inject_request *
     struct error *error = inject(&injection);
     safepoint_destroy(injection.safepoint);
     survey_deinit(&injection.survey);
-    return error;
+    return or_ended(process, error);
 }

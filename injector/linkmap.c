@@ -44,10 +44,20 @@ struct auxiliary {
     uint64_t phdr, phnum, base;
 };
 
-static bool read_auxiliary(const struct process *process, struct auxiliary *ret)
+static struct error *just_started(const struct process *process)
+{
+    return error_create(ERROR_DEADLINE, 0,
+                        "process %d (%s) has only just been started, its libraries are not "
+                        "loaded yet: try again",
+                        process->pid, process->name);
+}
+
+static struct error *read_auxiliary(const struct process *process, struct auxiliary *ret)
 {
     CLEANUP_FREE char *text = NULL;
     ssize_t size = process_read_file(process, 0, "auxv", &text);
+    if (size < 0)
+        return process_explain_refusal(process, "reading auxv", errno);
     *ret = (struct auxiliary){0};
     for (ssize_t at = 0; at + (ssize_t)sizeof(Elf64_auxv_t) <= size; at += sizeof(Elf64_auxv_t)) {
         Elf64_auxv_t entry;
@@ -59,7 +69,11 @@ static bool read_auxiliary(const struct process *process, struct auxiliary *ret)
         else if (entry.a_type == AT_BASE)
             ret->base = entry.a_un.a_val;
     }
-    return ret->phdr && ret->phnum && ret->phnum < 1024;
+    if (ret->phdr && ret->phnum && ret->phnum < 1024)
+        return NULL;
+    /* In the middle of an execve(2), or of its end, it has none. */
+    struct error *ended = process_check_alive(process);
+    return ended ? ended : just_started(process);
 }
 
 static struct error *no_loader(const struct process *process)
@@ -114,10 +128,7 @@ static struct error *find_debug(const struct linkmap *linkmap, const struct auxi
     if (!dynamic_value(linkmap, dynamic + bias, DT_DEBUG, ret))
         return no_loader(process);
     if (!*ret)
-        return error_create(ERROR_DEADLINE, 0,
-                            "process %d (%s) has only just been started, its libraries are not "
-                            "loaded yet: try again",
-                            process->pid, process->name);
+        return just_started(process);
     return NULL;
 }
 
@@ -290,11 +301,10 @@ static const struct loaded *find_loader(const struct linkmap *linkmap, uint64_t 
 struct error *linkmap_read(const struct process *process, const struct maps *maps,
                            struct linkmap **ret)
 {
-    struct auxiliary auxiliary;
-    if (!read_auxiliary(process, &auxiliary)) {
-        struct error *error = process_check_alive(process);
-        return error ? error : process_explain_refusal(process, "reading auxv", EACCES);
-    }
+    struct auxiliary auxiliary = {0};
+    struct error *error = read_auxiliary(process, &auxiliary);
+    if (error)
+        return error;
     CLEANUP_LINKMAP struct linkmap *linkmap = calloc(1, sizeof(*linkmap));
     if (!linkmap)
         return error_no_memory();
@@ -304,7 +314,7 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
     if (!linkmap->pages || !linkmap->reads_left)
         return error_no_memory();
     *linkmap->reads_left = READS_MAX;
-    struct error *error = find_debug(linkmap, &auxiliary, &linkmap->debug);
+    error = find_debug(linkmap, &auxiliary, &linkmap->debug);
     if (!error)
         error = read_objects(linkmap, maps);
     if (error)

@@ -192,10 +192,59 @@ bool process_alive(const struct process *process)
     return process->saved || find_live_tid(process) != 0;
 }
 
+static void forget_program(struct process *process)
+{
+    if (process->program_fd >= 0)
+        close(process->program_fd);
+    process->program_fd = -1;
+}
+
+bool process_note_program(struct process *process)
+{
+    int fd = process_open_file(process, 0, "mem", O_RDONLY);
+    if (fd < 0)
+        return false;
+    forget_program(process);
+    process->program_fd = fd;
+    return true;
+}
+
+/* Reading at address 0 fails; through the file of a memory that nobody uses any more it reads
+   nothing (fs/proc/base.c, mem_rw). */
+static bool has_memory(int mem_fd)
+{
+    char byte;
+    return pread(mem_fd, &byte, sizeof(byte), 0) != 0;
+}
+
+bool process_is_same_program(const struct process *process)
+{
+    return process->saved || process->program_fd < 0 || has_memory(process->program_fd);
+}
+
+/* Of one whose program has ended: or is the process itself about to end, and has no memory at all?
+ */
+static bool runs_another_program(const struct process *process)
+{
+    CLEANUP_CLOSE int fd = process_open_file(process, 0, "mem", O_RDONLY);
+    return fd >= 0 ? has_memory(fd) : errno == EACCES || errno == EPERM;
+}
+
+struct error *process_check_program(const struct process *process)
+{
+    if (process_is_same_program(process) || !process_alive(process) ||
+        !runs_another_program(process))
+        return NULL;
+    return error_create(ERROR_NO_PROCESS, ESTALE,
+                        "process %d (%s) has become another program meanwhile (execve); try again",
+                        process->pid, process->name);
+}
+
 struct error *process_check_alive(const struct process *process)
 {
-    if (process_alive(process))
-        return NULL;
+    struct error *changed = process_check_program(process);
+    if (changed || (process_alive(process) && process_is_same_program(process)))
+        return changed;
     return error_create(ERROR_NO_PROCESS, ESRCH, "process %d (%s) has ended", process->pid,
                         process->name);
 }
@@ -402,7 +451,7 @@ struct error *process_open(pid_t pid, struct process **ret)
     if (!process)
         return error_no_memory();
     process->pid = pid;
-    process->proc_fd = process->task_fd = process->pid_fd = -1;
+    process->proc_fd = process->task_fd = process->pid_fd = process->program_fd = -1;
 
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d", pid);
@@ -438,6 +487,7 @@ struct error *process_open(pid_t pid, struct process **ret)
 
 struct error *process_refresh(struct process *process)
 {
+    forget_program(process);
     struct error *error = process_check_alive(process);
     if (error)
         return error;
@@ -462,6 +512,7 @@ void process_close(struct process *process)
     if (!process)
         return;
     recording_destroy(process->recording);
+    forget_program(process);
     if (process->pid_fd >= 0)
         close(process->pid_fd);
     if (process->task_fd >= 0)

@@ -22,6 +22,8 @@ struct process {
     int proc_fd;         /* /proc/PID, O_DIRECTORY; holds the flock of process_lock */
     int task_fd;         /* /proc/PID/task, O_DIRECTORY */
     int pid_fd;          /* pidfd_open(2), or -1 where the kernel has none */
+    int program_fd;      /* /proc/PID/mem as process_note_program found it: of one program, which an
+                            execve(2) ends; -1 before that */
     uint64_t start_time; /* clock ticks after boot (proc(5), stat field 22): guards against pid
                             reuse */
     pid_t namespace_pid; /* the target's pid in its own pid namespace (innermost NSpid) */
@@ -59,7 +61,21 @@ struct error *process_record(struct process *process) MUST_CHECK;
    saved one. */
 bool process_alive(const struct process *process);
 
-/* NULL when alive; otherwise the ERROR_NO_PROCESS that says it ended. */
+/* From here on the program that the process runs now is meant. False, with errno: we may not look
+   at its memory, so nothing will tell that it has become another one. */
+bool process_note_program(struct process *process);
+
+/*
+ * False when the process has ended, or called execve(2), since process_note_program: what was known
+ * of its memory is of no use any more. What was opened in it before this was true is the program's.
+ */
+bool process_is_same_program(const struct process *process);
+
+/* NULL, or the ERROR_NO_PROCESS that says that the process lives on as another program. */
+struct error *process_check_program(const struct process *process) MUST_CHECK;
+
+/* NULL when alive, and the program that process_note_program found; otherwise the ERROR_NO_PROCESS
+   that says it ended, or became another one. */
 struct error *process_check_alive(const struct process *process) MUST_CHECK;
 
 /*
@@ -77,8 +93,9 @@ struct error *process_lock(struct process *process, uint64_t wait_us) MUST_CHECK
 struct error *process_explain_refusal(const struct process *process, const char *what,
                                       int errnum) MUST_CHECK;
 
-/* Asks the kernel whether we may look (PTRACE_MODE_ATTACH_FSCREDS), touching nothing. */
-struct error *process_check_access(const struct process *process) MUST_CHECK;
+/* Asks the kernel whether we may look (PTRACE_MODE_ATTACH_FSCREDS), touching nothing, and does what
+   process_note_program does. */
+struct error *process_check_access(struct process *process) MUST_CHECK;
 
 /* The tids that exist now, ascending; *ret is malloc'ed, owned by the caller. */
 struct error *process_threads(const struct process *process, pid_t **ret, size_t *count) MUST_CHECK;

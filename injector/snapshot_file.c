@@ -367,7 +367,7 @@ static struct error *create_saved(struct process **ret)
         recording_destroy(recording);
         return error_no_memory();
     }
-    process->proc_fd = process->task_fd = process->pid_fd = -1;
+    process->proc_fd = process->task_fd = process->pid_fd = process->program_fd = -1;
     process->saved = true;
     process->recording = recording;
     *ret = process;

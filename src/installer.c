@@ -49,6 +49,9 @@ static struct error *explain_status(const struct process *process, int status, c
         {ENOSPC, ERROR_PARTIAL, "make room, or choose a --socket-path on another disk"},
         {EDQUOT, ERROR_PARTIAL, "make room, or choose a --socket-path on another disk"},
     };
+    struct error *ended = process_check_alive(process);
+    if (ended)
+        return ended;
     enum error_kind kind = ERROR_PARTIAL;
     const char *next = "try again later";
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -253,7 +256,9 @@ struct error *installer_install(struct process *process, const struct install_op
     *ret = (struct installation){0};
     struct error *error = NULL;
     if (!options->replace) {
-        /* Reading /proc is less than tracing: a manhole that is there needs no rights to trace. */
+        /* Reading /proc is less than tracing: a manhole that is there needs no rights to trace, and
+           where we have none its end is not told from an execve(2). */
+        process_note_program(process);
         error = locate_manhole(process, &ret->place);
         if (error)
             return error;

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A process that becomes another one while we look is looked at again, so often. */
+#define PROGRAMS_MAX 3
+
 static struct error *unwind_one(struct unwinder *unwinder, const struct thread_snapshot *thread,
                                 size_t max_frames, struct stack *stack)
 {
@@ -293,8 +296,11 @@ static struct error *look_first(struct report *report, const struct dump_options
 {
     struct layout *layout = NULL;
     const struct symbols_options names = names_for(options);
-    struct error *error =
-        report->process->saved ? NULL : layout_prepare(report->process, &names, &layout);
+    struct process *process = report->process;
+    /* Asked first: so its end, or an execve(2), is told as what it is from here on. */
+    struct error *error = process->saved ? NULL : process_check_access(process);
+    if (!error && !process->saved)
+        error = layout_prepare(process, &names, &layout);
     if (!error) {
         how->maps = layout ? layout->maps : NULL;
         error = look_with(report, options, how, layout, NULL);
@@ -308,7 +314,7 @@ struct error *report_find_waits(struct report *report)
     return report->waits ? NULL : waits_create(report, &report->waits);
 }
 
-struct error *report_create(struct process *process, const struct dump_options *options,
+static struct error *create(struct process *process, const struct dump_options *options,
                             struct report *before, struct report **ret)
 {
     struct report *report = calloc(1, sizeof(*report));
@@ -331,6 +337,9 @@ struct error *report_create(struct process *process, const struct dump_options *
                        : look_first(report, options, &how);
     if (!error && options->count <= 1)
         error = report_find_waits(report);
+    /* Else what was read last may be the other program's. */
+    if (!error)
+        error = process_check_program(process);
     if (error) {
         report_destroy(report);
         return error;
@@ -339,6 +348,20 @@ struct error *report_create(struct process *process, const struct dump_options *
         kept_stacks_move(report, before);
     *ret = report;
     return NULL;
+}
+
+struct error *report_create(struct process *process, const struct dump_options *options,
+                            struct report *before, struct report **ret)
+{
+    for (unsigned tries = 1;; tries++) {
+        struct error *error = create(process, options, before, ret);
+        if (!error || tries == PROGRAMS_MAX || process_is_same_program(process))
+            return error;
+        error_destroy(error);
+        error = process_refresh(process);
+        if (error)
+            return error;
+    }
 }
 
 void report_destroy(struct report *report)

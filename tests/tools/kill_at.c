@@ -2,10 +2,13 @@
  * kill_at N WHOSE WHOM PROGRAM [ARGUMENTS...]: runs the program and ends it by SIGKILL at its Nth
  * stop at a system call: each call has two, before and after it. WHOSE stops count: those of the
  * `tool` (the program with all its threads) or of a `helper` (any process that it starts, those
- * together). WHOM to kill: `tool`, `helper` (the one that makes the call, or the latest), or `all`.
- * Whoever is not killed runs on, and must end within a deadline.
+ * together). WHOM to kill: `tool`, `helper` (the one that makes the call, or the latest), or `all`;
+ * or a process id: that process is not killed, but sent SIGUSR1, and has a moment to end or to
+ * become another program (of another name) while all the tool's tasks stand. Whoever is not killed
+ * runs on, and must end within a deadline.
  *
- * Prints "killed: WHOSE, call NUMBER, entry|exit", and ends with 0; or, when there was no Nth stop
+ * Prints "killed: WHOSE, call NUMBER, entry|exit", after a signal "status: N" of the program, and
+ * ends with 0; or, when there was no Nth stop
  * (N is 0, say), "stops: TOOL HELPER, from: TOOL HELPER" where those are counted and these are the
  * first with a call of ptrace, and ends with 3. The program's end counts as nothing: 4 and a word
  * for what did not end.
@@ -25,6 +28,7 @@
 
 #define TASKS_MAX 64
 #define END_SECONDS 20 /* for what goes on after the kill */
+#define LEAVE_MS 50
 
 enum side { TOOL, HELPER };
 
@@ -77,8 +81,41 @@ static void on_event(const struct task *parent, int event)
     }
 }
 
+/* The name of a process; "" when it has ended. */
+static void read_name(pid_t pid, char *name, size_t size)
+{
+    char path[32], state = 'Z';
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "r");
+    name[0] = '\0';
+    if (file && (!fgets(name, (int)size, file) || sscanf(name, "%*d (%*[^)]) %c", &state) != 1 ||
+                 state == 'Z'))
+        name[0] = '\0';
+    if (file)
+        fclose(file);
+    name[strcspn(name, ")")] = '\0';
+}
+
+/* It may be unable to leave before we let the helper go on: that ends the wait, too. */
+static void let_leave(pid_t pid)
+{
+    char before[256], now[256];
+    read_name(pid, before, sizeof(before));
+    kill(pid, SIGUSR1);
+    for (int ms = 0; ms < LEAVE_MS; ms++) {
+        read_name(pid, now, sizeof(now));
+        if (strcmp(before, now) != 0)
+            return;
+        usleep(1000);
+    }
+}
+
 static void kill_whom(const char *whom, const struct task *task)
 {
+    if (atoi(whom) > 0) {
+        let_leave(atoi(whom));
+        return;
+    }
     pid_t helper = task->side == HELPER ? task->pid : latest_helper;
     if (helper && strcmp(whom, "tool") != 0)
         kill(helper, SIGKILL);
@@ -146,6 +183,8 @@ int main(int argc, char **argv)
     setpriority(PRIO_PROCESS, 0, -20);
     while ((tid = waitpid(-1, &status, __WALL)) > 0) {
         if (!WIFSTOPPED(status)) {
+            if (killed && tid == tool && atoi(argv[3]) > 0)
+                printf("status: %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
             forget(tid);
             continue;
         }
