@@ -9,7 +9,7 @@
  * and from then on both sides send frames only. A server that is busy sends a line that begins with
  * MANHOLE_BUSY. It then closes, unless it took the client for one of text: that one waits in a
  * queue, and is served when its turn comes. A refused peer gets a line that begins with
- * MANHOLE_REFUSED.
+ * MANHOLE_REFUSED. When a command reads a line, it is the next one.
  *
  * A manhole whose connection_handler is "exec" says neither banner nor prompt to clients of text.
  * Each line is a command; its answer is blocks: a line of a word and a number N, and N bytes. Any
@@ -59,6 +59,8 @@ enum manhole_frame_type {
     MANHOLE_WRITE = 9,   /* struct manhole_range, then as many bytes: writes them to memory */
     MANHOLE_PYTHON = 10, /* struct manhole_python, then UTF-8: has Python evaluate it */
     MANHOLE_PYTHON_COMPLETE = 11, /* a partial line of Python: answered as COMPLETE is */
+    /* The answer to a WANT_INPUT: the line, with its newline; nothing: the end of the input */
+    MANHOLE_INPUT = 12,
 
     /* server to client */
     MANHOLE_HELLO = 64,  /* the banner, text; sent once after the upgrade */
@@ -72,6 +74,9 @@ enum manhole_frame_type {
     /* Before the RESULT of a PYTHON: the name of a type, NUL, and the repr() of the value */
     MANHOLE_VALUE = 70,
     MANHOLE_TRACEBACK = 71, /* the same: what Python prints of an exception, lines of text */
+    /* The running PYTHON reads a line, and waits for an INPUT. Any other request of the client's
+       says that there is none */
+    MANHOLE_WANT_INPUT = 72,
 };
 
 /* What a PYTHON asks for. Where no interpreter is, the outcome is UNKNOWN. */
@@ -85,11 +90,13 @@ enum manhole_python_mode {
 
 struct manhole_python {
     uint32_t mode;  /* enum manhole_python_mode */
-    uint32_t flags; /* MANHOLE_PYTHON_VALUE */
+    uint32_t flags; /* MANHOLE_PYTHON_VALUE, MANHOLE_PYTHON_INPUT */
 };
 
 /* The value that is displayed last comes as a VALUE; without it, as OUTPUT like all others. */
 #define MANHOLE_PYTHON_VALUE 1
+/* The client answers a WANT_INPUT; without it, who reads has the end of input. */
+#define MANHOLE_PYTHON_INPUT 2
 
 struct manhole_range {
     uint64_t address;

@@ -50,7 +50,7 @@ static void give_text(const struct python_answer *answer, enum python_text which
 
 /* Has it done; false: it was not, and the request says why. The answer is the caller's. */
 static bool serve(struct request *request, enum python_task task, const char *text, size_t size,
-                  bool holds_value, struct python_answer *ret)
+                  uint32_t flags, struct python_answer *ret)
 {
     char why[PYTHON_WHY_BYTES];
     enum python_presence presence = python_api_find(why, sizeof(why));
@@ -63,7 +63,7 @@ static bool serve(struct request *request, enum python_task task, const char *te
         return false;
     }
     enum python_status status =
-        python_thread_serve(task, text, size, holds_value, GIL_MS, request->output, ret);
+        python_thread_serve(task, text, size, flags, GIL_MS, request->output, ret);
     if (status == PYTHON_SERVED)
         return true;
     python_thread_explain(status, GIL_MS, why, sizeof(why));
@@ -117,10 +117,10 @@ static void tell(struct request *request, const struct python_answer *answer)
 }
 
 static void evaluate(struct request *request, enum python_task task, const char *text, size_t size,
-                     bool holds_value)
+                     uint32_t flags)
 {
     struct python_answer answer;
-    if (serve(request, task, text, size, holds_value, &answer))
+    if (serve(request, task, text, size, flags, &answer))
         tell(request, &answer);
     python_answer_deinit(&answer);
 }
@@ -129,7 +129,7 @@ static void evaluate(struct request *request, enum python_task task, const char 
 static bool show(struct request *request, enum python_task task)
 {
     struct python_answer answer;
-    bool served = serve(request, task, "", 0, false, &answer);
+    bool served = serve(request, task, "", 0, 0, &answer);
     if (served && answer.outcome == MANHOLE_DONE)
         give_text(&answer, PYTHON_MESSAGE, request->output);
     else if (served)
@@ -159,13 +159,12 @@ void python_run(struct request *request)
     memcpy(&head, request->job->data, sizeof(head));
     const char *text = request->job->data + sizeof(head);
     size_t size = request->job->size - sizeof(head);
-    bool holds_value = head.flags & MANHOLE_PYTHON_VALUE;
     switch (head.mode) {
     case MANHOLE_PYTHON_STATEMENT:
-        evaluate(request, PYTHON_EVALUATE, text, size, holds_value);
+        evaluate(request, PYTHON_EVALUATE, text, size, head.flags);
         return;
     case MANHOLE_PYTHON_SCRIPT:
-        evaluate(request, PYTHON_SCRIPT, text, size, holds_value);
+        evaluate(request, PYTHON_SCRIPT, text, size, head.flags);
         return;
     case MANHOLE_PYTHON_PROBE:
         probe(request);
@@ -198,7 +197,7 @@ void python_complete(struct request *request)
         start--;
     if (python_api_find(why, sizeof(why)) != PYTHON_FOUND)
         return;
-    if (python_thread_serve(PYTHON_COMPLETE, job->data + start, job->size - start, false,
+    if (python_thread_serve(PYTHON_COMPLETE, job->data + start, job->size - start, 0,
                             COMPLETE_GIL_MS, request->output, &answer) == PYTHON_SERVED)
         give_text(&answer, PYTHON_MESSAGE, request->output);
     python_answer_deinit(&answer);
@@ -255,7 +254,7 @@ static void take_statement(struct request *request, const char *line, size_t siz
     if (by_program)
         log_line("Running: '%.*s'.", (int)size, line);
     evaluate(request, by_program ? PYTHON_SCRIPT : PYTHON_EVALUATE, state.pending, state.size,
-             false);
+             MANHOLE_PYTHON_INPUT);
     if (request->result.outcome == MANHOLE_INCOMPLETE)
         request->result.outcome = MANHOLE_DONE;
     else

@@ -71,7 +71,7 @@ static size_t count_interpreters(void)
 }
 
 /* What the console is given: see its first lines. */
-static struct python_object *make_given(int output, int tee)
+static struct python_object *make_given(int output, int tee, int lines)
 {
     struct python_object *given = python_api.PyDict_New();
     if (!given)
@@ -80,6 +80,7 @@ static struct python_object *make_given(int output, int tee)
     if (modules && python_api.PyDict_SetItemString(given, "modules", modules) == 0 &&
         put(given, "fd", python_api.PyLong_FromLong(output)) &&
         put(given, "tee", python_api.PyLong_FromLong(tee)) &&
+        put(given, "lines", python_api.PyLong_FromLong(lines)) &&
         put(given, "stderr", python_api.PyLong_FromLong(!state.without_stderr)) &&
         put(given, "interpreters", python_api.PyLong_FromLong((long)count_interpreters())) &&
         put(given, "locals", make_locals()))
@@ -97,13 +98,13 @@ static bool run_source(struct python_object *console)
     return none;
 }
 
-bool python_calls_open(int output, int tee)
+bool python_calls_open(int output, int tee, int lines)
 {
     struct python_object *console = python_api.PyDict_New();
     struct python_object *builtins = python_api.PyEval_GetBuiltins(); /* borrowed */
     if (console && builtins &&
         python_api.PyDict_SetItemString(console, "__builtins__", builtins) == 0 &&
-        put(console, "given", make_given(output, tee)) && run_source(console)) {
+        put(console, "given", make_given(output, tee, lines)) && run_source(console)) {
         state.console = console;
         return true;
     }

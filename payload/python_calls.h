@@ -40,8 +40,9 @@ struct python_answer {
 void python_answer_deinit(struct python_answer *answer);
 
 /* Makes the console of a session; its output goes to the descriptor, and a copy of what all other
-   threads print to `tee`, unless that is -1. False: it cannot be made. */
-bool python_calls_open(int output, int tee);
+   threads print to `tee`, unless that is -1; what it reads comes from `lines`. False: it cannot be
+   made. */
+bool python_calls_open(int output, int tee, int lines);
 
 /* Around each task: the session's streams are put in place, and back. Nothing may interrupt. */
 void python_calls_begin(void);

@@ -3,7 +3,7 @@
 Executed once for each session, in a dictionary that is no module, on a thread of the manhole's own
 (python_thread.c), which gives in `given`: the interpreter's `modules`, the descriptor `fd` of a pipe to
 the client, `stderr`: whether that stream is the client's too, `tee`: that of another pipe, for a copy of
-what all other threads print, or -1, and `locals`: the names of --local.
+what all other threads print, or -1, `lines`: that of a socket where the client's lines are asked for, and `locals`: the names of --local.
 
 It imports nothing, so that sys.modules stays as it is; what it needs is part of every interpreter.
 Nothing that the program may keep a reference to (a stream, a function the user defined) depends on
@@ -72,6 +72,33 @@ def send_value():
 def say(data):
     send_value()
     send(data)
+
+
+def make_read_line(fd, read=posix.read, write=posix.write, identity=identity):
+    own, asked = identity(fd), []
+
+    def read_line():
+        """The client's next line, as bytes with the newline; b"" at the end of the input. Who is interrupted in between
+        has asked already when he comes again."""
+        if identity(fd) != own:
+            raise OSError("the connection to the manhole's client was closed")
+        if not asked:
+            write(fd, b"?")
+            asked.append(True)
+        parts = []
+        while True:
+            piece = read(fd, 8192)
+            parts.append(piece[1:])
+            if piece[:1] != b"+":
+                asked.clear()
+                if piece[:1] == b"!":
+                    raise KeyboardInterrupt
+                return b"".join(parts)
+
+    return read_line, asked
+
+
+read_line, asked = make_read_line(given["lines"])
 
 
 # --- What other threads print. ---
@@ -188,7 +215,7 @@ def await_tees(frames=sys._current_frames, allocate_lock=modules["_thread"].allo
 
 # --- Streams. ---
 
-def make_streams(ident, get_ident, say, to_bytes, tees, copies):
+def make_streams(ident, get_ident, say, to_bytes, read_line, tees, copies):
     """Objects for sys.stdin, sys.stdout and sys.stderr: of another thread all goes to what was there
     before, of the session's to the client. Pure closures: after the session they only pass on."""
 
@@ -218,6 +245,7 @@ def make_streams(ident, get_ident, say, to_bytes, tees, copies):
             self.name = name
             self.mode = "r" if readable else "w"
             self.is_readable = readable
+            self.rest = ""
             self.buffer = Raw()
 
         def __repr__(self):
@@ -234,9 +262,20 @@ def make_streams(ident, get_ident, say, to_bytes, tees, copies):
                 self.write(line)
 
         def readline(self, size=-1):
-            raise EOFError("the console has no standard input to read from")
+            if not self.is_readable:
+                raise OSError("not readable")
+            text = self.rest or read_line().decode("utf-8", "surrogateescape")
+            if text[-2:] == "\r\n":
+                text = text[:-2] + "\n"
+            end = len(text) if size is None or size < 0 else size
+            self.rest = text[end:]
+            return text[:end]
 
-        read = readlines = readline
+        def readlines(self, hint=-1):
+            return list(iter(self.readline, ""))
+
+        def read(self, size=-1):
+            return "".join(self.readlines()) if size is None or size < 0 else self.readline(size)
 
         def flush(self):
             pass
@@ -259,7 +298,10 @@ def make_streams(ident, get_ident, say, to_bytes, tees, copies):
             raise OSError("this stream goes to the manhole's client: it has no descriptor")
 
         def __next__(self):
-            return self.readline()
+            line = self.readline()
+            if not line:
+                raise StopIteration
+            return line
 
     def make(name, original):
         own = Own(name, name == "stdin")
@@ -300,7 +342,7 @@ def make_streams(ident, get_ident, say, to_bytes, tees, copies):
     return make
 
 
-make_stream = make_streams(ident, get_ident, say, to_bytes, tees, copies)
+make_stream = make_streams(ident, get_ident, say, to_bytes, read_line, tees, copies)
 
 
 def make_hook(original, ident=ident, get_ident=get_ident):
@@ -352,6 +394,7 @@ def settle(name):
 
 def begin():
     """Puts the session's streams in place. Called around each evaluation, as is end()."""
+    asked.clear()
     for name in ["stdin", "stdout", "displayhook"] + (["stderr"] if given["stderr"] else []):
         if name in state.streams and getattr(sys, name, None) is state.streams[name][0]:
             state.streams[name][2].append(True)
@@ -624,6 +667,8 @@ def run(source, is_script, holds_values):
         send_value()
         outcome = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
         return (outcome,) + failure(error) + (b"", b"")
+    finally:
+        sys.settrace(None)  # a debugger that steps on is not to stop in what puts the streams back
     value, state.value = state.value or (b"", b""), None
     return (DONE, b"", b"") + value
 

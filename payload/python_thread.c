@@ -6,6 +6,7 @@
 #include "payload/memory.h"
 #include "payload/protocol.h"
 #include "payload/python_api.h"
+#include "payload/python_lines.h"
 #include "payload/python_tee.h"
 #include "payload/session.h"
 #include "payload/sys.h"
@@ -47,7 +48,7 @@ static struct {
     enum python_task task;
     char *text;
     size_t text_size;
-    bool holds_value;
+    uint32_t flags; /* of struct manhole_python */
     struct python_answer answer;
 
     /* Of the thread itself. */
@@ -142,7 +143,7 @@ static void do_task(void)
 {
     python_answer_deinit(&state.answer);
     if (!state.entered)
-        state.entered = python_calls_open(state.output.out.fd, python_tee_fd());
+        state.entered = python_calls_open(state.output.out.fd, python_tee_fd(), python_lines_fd());
     if (!state.entered) {
         state.answer.outcome = MANHOLE_FAILED;
         return;
@@ -151,7 +152,8 @@ static void do_task(void)
     if (runs_code)
         python_calls_begin();
     atomic_store(&state.interruptible, state.number);
-    python_calls_serve(state.task, state.text, state.text_size, state.holds_value, &state.answer);
+    python_calls_serve(state.task, state.text, state.text_size, state.flags & MANHOLE_PYTHON_VALUE,
+                       &state.answer);
     end_child();
     atomic_store(&state.interruptible, 0);
     python_calls_absorb();
@@ -235,6 +237,7 @@ static void release(void)
     channel_close(&state.output);
     channel_close(&state.bell);
     python_tee_close();
+    python_lines_close();
     drop_text();
     python_answer_deinit(&state.answer);
     state.entered = false;
@@ -266,11 +269,17 @@ static bool start(void)
     bool opened = channel_open(&state.output, 0);
     opened &= channel_open(&state.bell, 0);
     opened &= python_tee_open();
+    opened &= python_lines_open();
     atomic_store(&state.phase, IDLE);
     if (opened && thread_start(&state.thread, "mh-python", STACK_BYTES, serve_tasks, NULL) == 0)
         return true;
     release();
     return false;
+}
+
+void python_thread_wake(void)
+{
+    ring();
 }
 
 pid_t python_thread_tid(void)
@@ -315,6 +324,7 @@ static void sleep_until_rung(unsigned milliseconds)
         {.fd = state.bell.in.fd, .events = POLLIN},
         {.fd = state.output.in.fd, .events = POLLIN},
         python_tee_events(),
+        python_lines_events(),
     };
     sys_poll(fds, sizeof(fds) / sizeof(fds[0]), milliseconds);
     hush();
@@ -335,8 +345,7 @@ static enum python_status prepare(unsigned patience_ms)
     return atomic_load(&state.phase) == NONE && !start() ? PYTHON_NO_THREAD : PYTHON_SERVED;
 }
 
-static enum python_status post(enum python_task task, const char *text, size_t size,
-                               bool holds_value)
+static enum python_status post(enum python_task task, const char *text, size_t size, uint32_t flags)
 {
     uint32_t phase = atomic_load(&state.phase);
     if (phase != IDLE && phase != CANCELLED)
@@ -348,8 +357,9 @@ static enum python_status post(enum python_task task, const char *text, size_t s
     state.text_size = size;
     memcpy(state.text, text, size);
     state.task = task;
-    state.holds_value = holds_value;
+    state.flags = flags;
     state.number += state.number == UINT32_MAX ? 2 : 1;
+    python_lines_begin(flags & MANHOLE_PYTHON_INPUT);
     hush();
     while (!change_phase(CANCELLED, WAITING) && !change_phase(IDLE, WAITING)) {
         phase = atomic_load(&state.phase); /* from CANCELLED to IDLE just now; or it has ended */
@@ -395,40 +405,54 @@ static void interrupt(void)
                        (void *)(uintptr_t)state.number);
 }
 
+/* What the code prints, and what it reads. */
+static void converse(struct output *output)
+{
+    forward(output);
+    if (python_lines_asked()) {
+        forward(output); /* all that it printed before */
+        python_lines_want(output);
+    }
+    python_lines_step();
+}
+
 static enum python_status follow(struct output *output)
 {
     uint64_t again_at = 0, left_at = 0;
     while (atomic_load(&state.phase) == RUNNING) {
-        forward(output);
+        converse(output);
         if (!thread_alive(&state.thread))
             return PYTHON_ENDED;
         uint64_t now = sys_now_ms();
         if (!output_wanted(output) && now >= again_at) {
-            interrupt();
+            if (!python_lines_interrupt())
+                interrupt();
             again_at = now + AGAIN_MS;
         }
         if (output->dead || !session_connected())
             left_at = left_at ? left_at : now + LEAVE_MS;
         if (left_at && now >= left_at) {
             descriptor_close(&state.output.in); /* whoever prints is not to wait for us */
+            python_lines_hang_up();             /* nor who reads */
             return PYTHON_LEFT_BEHIND;
         }
         if (atomic_load(&state.phase) == RUNNING)
             sleep_until_rung(WATCH_MS);
     }
     forward(output);
+    python_lines_end();
     return PYTHON_SERVED;
 }
 
 enum python_status python_thread_serve(enum python_task task, const char *text, size_t size,
-                                       bool holds_value, unsigned gil_ms, struct output *output,
+                                       uint32_t flags, unsigned gil_ms, struct output *output,
                                        struct python_answer *ret)
 {
     *ret = (struct python_answer){0};
     output_flush(output);
     enum python_status status = prepare(gil_ms);
     if (status == PYTHON_SERVED)
-        status = post(task, text, size, holds_value);
+        status = post(task, text, size, flags);
     if (status == PYTHON_SERVED)
         status = await_gil(gil_ms);
     if (status == PYTHON_SERVED)

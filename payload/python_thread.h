@@ -28,14 +28,18 @@ enum python_status {
 /*
  * For the worker: has a task done, and sends to `output` what is printed meanwhile. `text` is
  * copied. The answer is the caller's, of PYTHON_SERVED alone. Waits at most gil_ms for the GIL;
- * then until the task is done. An interrupt of the worker raises KeyboardInterrupt in it.
+ * then until the task is done. `flags` are
+ * those of struct manhole_python. An interrupt of the worker raises KeyboardInterrupt in it.
  */
 enum python_status python_thread_serve(enum python_task task, const char *text, size_t size,
-                                       bool holds_value, unsigned gil_ms, struct output *output,
+                                       uint32_t flags, unsigned gil_ms, struct output *output,
                                        struct python_answer *ret);
 
 /* One line for people: why it was not PYTHON_SERVED. */
 void python_thread_explain(enum python_status status, unsigned gil_ms, char *text, size_t size);
+
+/* For the listener: the worker has something to look at. */
+void python_thread_wake(void);
 
 /* For the listener: the session has ended, and with it the thread, as soon as it can. */
 void python_thread_leave(void);

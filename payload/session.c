@@ -2,6 +2,7 @@
 
 #include "payload/code.h"
 #include "payload/handler.h"
+#include "payload/input.h"
 #include "payload/lock.h"
 #include "payload/log.h"
 #include "payload/memory.h"
@@ -233,10 +234,16 @@ void session_forget(void)
 
 /* --- Input. --- */
 
-/* Room for one more request; the buffer stays where it is while a job may read from it. */
+/* The buffer stays where it is while a job may read from it. */
+static bool may_move(void)
+{
+    return !worker_busy() || input_asked();
+}
+
+/* Room for one more request. */
 static bool make_room(void)
 {
-    if (state.start && !worker_busy()) {
+    if (state.start && may_move()) {
         memmove(state.input, state.input + state.start, state.size - state.start);
         state.size -= state.start;
         state.scanned -= state.scanned < state.start ? state.scanned : state.start;
@@ -244,7 +251,7 @@ static bool make_room(void)
     }
     if (state.size < state.capacity)
         return true;
-    if (worker_busy() || state.capacity >= INPUT_MAX_BYTES)
+    if (!may_move() || state.capacity >= INPUT_MAX_BYTES)
         return false;
     size_t larger = 2 * state.capacity < INPUT_MAX_BYTES ? 2 * state.capacity : INPUT_MAX_BYTES;
     char *before = state.input;
@@ -407,6 +414,7 @@ static void next_frame(void)
         return;
     switch (frame.type) {
     case MANHOLE_INTERRUPT: /* of what has ended meanwhile */
+    case MANHOLE_INPUT:
         return;
     case MANHOLE_DETACH:
         state.bye_id = frame.id;
@@ -438,6 +446,51 @@ static void look_for_interrupt(void)
         worker_interrupt();
         return;
     }
+}
+
+/* --- Lines for the running job. --- */
+
+static void give_next_line(void)
+{
+    size_t length = find_line(), left = state.size - state.start;
+    if (length == SIZE_MAX && !state.half_closed && left <= MANHOLE_FRAME_MAX)
+        return;
+    size_t size = length == SIZE_MAX ? left : length + 1;
+    state.start += size;
+    input_give(state.input + state.start - size, size);
+}
+
+static void give_next_input(void)
+{
+    struct manhole_frame frame;
+    if (!look_at_frame(state.start, &frame)) {
+        if (state.half_closed)
+            input_give("", 0);
+        return;
+    }
+    bool is_input = frame.type == MANHOLE_INPUT;
+    if (is_input)
+        state.start += sizeof(frame) + frame.length;
+    /* He has gone on with something else. */
+    if (is_input || frame.type != MANHOLE_INTERRUPT)
+        input_give(is_input ? state.input + state.start - frame.length : "",
+                   is_input ? frame.length : 0);
+}
+
+static void serve_reader(void)
+{
+    if (input_took_interrupt() && !state.ending) {
+        state.interrupting = false;
+        worker_forget_interrupt();
+    }
+    if (!input_asked())
+        return;
+    if (state.ending)
+        input_give("", 0);
+    else if (state.mode == MODE_FRAMES)
+        give_next_input();
+    else
+        give_next_line();
 }
 
 /* --- The steps. --- */
@@ -543,7 +596,7 @@ struct pollfd session_events(void)
         return events;
     events.fd = state.socket.fd; /* POLLHUP comes in any case */
     bool room = state.size < state.capacity ||
-                (!worker_busy() && (state.start || state.capacity < INPUT_MAX_BYTES));
+                (may_move() && (state.start || state.capacity < INPUT_MAX_BYTES));
     if (!state.half_closed && room && state.mode != MODE_FUNCTION)
         events.events = POLLIN;
     if (state.full)
@@ -577,6 +630,7 @@ void session_step(short events)
     if (worker_busy()) {
         if (state.mode == MODE_FRAMES)
             look_for_interrupt();
+        serve_reader();
         if (state.interrupting)
             worker_interrupt();
         if (state.ending && sys_now_ms() >= state.hang_up_at)

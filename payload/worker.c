@@ -126,6 +126,11 @@ void worker_interrupt(void)
     guard_cut();
 }
 
+void worker_forget_interrupt(void)
+{
+    atomic_store(&state.interrupted, false);
+}
+
 bool worker_answering(void)
 {
     return atomic_load(&state.answering);

@@ -73,6 +73,8 @@ bool worker_busy(void);
 bool worker_take_result(enum job_result *result);
 /* Asks the running job to end; to be repeated while it does not. */
 void worker_interrupt(void);
+/* The job has heard of it, and goes on all the same. */
+void worker_forget_interrupt(void);
 /* The running job is over but for its last words: what a client says who has heard them is about
    the next. */
 bool worker_answering(void);

@@ -367,6 +367,11 @@ bool client_next(struct client *client, struct client_frame *ret)
     return true;
 }
 
+void client_unget(struct client *client)
+{
+    client->consumed = 0;
+}
+
 struct error *client_send(struct client *client, enum manhole_frame_type type, const void *data,
                           size_t size, uint32_t *id)
 {

@@ -68,6 +68,9 @@ void client_pump(struct client *client);
 /* The next whole frame that has arrived, or false. */
 bool client_next(struct client *client, struct client_frame *ret);
 
+/* The frame that was handed out last is handed out again. */
+void client_unget(struct client *client);
+
 /* True when nothing more will come: the other end closed, or sent what is no frame. */
 bool client_closed(const struct client *client);
 

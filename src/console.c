@@ -30,6 +30,7 @@ enum pause_reason {
     PAUSE_LOST,   /* the manhole closed the connection */
     PAUSE_BYE,    /* the manhole said goodbye */
     PAUSE_SIGNAL, /* we are asked to end */
+    PAUSE_FRAME,  /* while a command reads a line: there is an answer of it, or something else */
 };
 
 struct console {
@@ -44,6 +45,7 @@ struct console {
     sigset_t mask;    /* before the console, for what it starts */
     const char *name; /* of the process, safe for a terminal */
     char prompt[96], continuation[96];
+    const char *input_prompt; /* a command reads a line, and shows this; NULL: none does */
     enum pause_reason reason;
     char goodbye[256];     /* of PAUSE_BYE */
     mbstate_t input_state; /* of the characters the user types */
@@ -61,6 +63,8 @@ static struct console *console_of(EditLine *editor)
 static char *prompt_text(EditLine *editor)
 {
     struct console *console = console_of(editor);
+    if (console->input_prompt)
+        return (char *)console->input_prompt;
     return console->pending ? console->continuation : console->prompt;
 }
 
@@ -116,9 +120,13 @@ static bool take_prompt_frames(struct console *console)
     client_pump(client);
     struct client_frame frame;
     while (client_next(client, &frame)) {
-        if (frame.type == MANHOLE_OUTPUT)
+        if (frame.type == MANHOLE_OUTPUT) {
             show_above(console, frame.data, frame.size);
-        if (frame.type == MANHOLE_BYE) {
+        } else if (console->input_prompt) {
+            client_unget(client);
+            console->reason = PAUSE_FRAME;
+            return false;
+        } else if (frame.type == MANHOLE_BYE) {
             char raw[sizeof(console->goodbye)];
             snprintf(raw, sizeof(raw), "%.*s", (int)frame.size, frame.data);
             raw[strcspn(raw, "\n")] = '\0';
@@ -214,6 +222,8 @@ static unsigned char complete(EditLine *editor, int key)
 {
     (void)key;
     struct console *console = console_of(editor);
+    if (console->input_prompt)
+        return CC_ERROR; /* the manhole answers nothing else meanwhile */
     const LineInfo *info = el_line(editor);
     CLEANUP_FREE char *line = strndup(info->buffer, (size_t)(info->cursor - info->buffer));
     if (!line)
@@ -301,12 +311,44 @@ static bool take_pause(struct console *console, int *status)
                                        console->pid, console->goodbye));
         return true;
     case PAUSE_SIGNAL:
+    case PAUSE_FRAME:
     case PAUSE_NONE:
         session_leave(console->session);
         say_goodbye(console, "");
         return true;
     }
     return true;
+}
+
+/* A line for a command that reads one: behind what it has shown, as far as that can be a prompt. */
+static enum session_input read_line(void *reader, char **ret)
+{
+    struct console *console = reader;
+    struct terminal *terminal = console->session->out;
+    char prompt[sizeof(terminal->open_text)];
+    if (terminal->line_open && !*terminal->open_text)
+        terminal_end_line(terminal);
+    message_sanitize(terminal->line_open ? terminal->open_text : "", prompt, sizeof(prompt));
+    fputs("\r", console->out);
+    console->input_prompt = prompt;
+    int length = 0;
+    memset(&console->input_state, 0, sizeof(console->input_state));
+    const char *got = el_gets(console->editor, &length);
+    console->input_prompt = NULL;
+    enum pause_reason reason = console->reason;
+    console->reason = PAUSE_NONE;
+    if (got && length > 0) {
+        terminal->line_open = false; /* by the newline that was typed */
+        *ret = strdup(got);
+        return *ret ? INPUT_LINE : INPUT_END;
+    }
+    if (reason == PAUSE_FRAME)
+        return INPUT_DISTURBED;
+    fputs(reason == PAUSE_CLEAR ? "^C" : "\n", console->out);
+    terminal->line_open = reason == PAUSE_CLEAR;
+    if (reason == PAUSE_CLEAR)
+        return INPUT_INTERRUPTED;
+    return reason == PAUSE_NONE ? INPUT_END : reason == PAUSE_SIGNAL ? INPUT_LEFT : INPUT_DISTURBED;
 }
 
 /* What this end adds to the manhole's commands. */
@@ -469,7 +511,10 @@ int console_run(struct evaluator *evaluator, pid_t pid, const char *name, FILE *
     int status;
     session->signal_fd = open_signals(&console.mask);
     if (start_editor(&console)) {
+        session->read_line = read_line;
+        session->reader = &console;
         status = read_and_run(&console);
+        session->read_line = NULL;
         el_end(console.editor);
     } else {
         status = message_error(error_create(ERROR_PARTIAL, 0,

@@ -25,7 +25,10 @@ static void tell_holder(const struct session *session, struct session_answer *an
 static struct error *ask(struct session *session, enum manhole_python_mode mode, const char *text,
                          struct session_answer *ret)
 {
-    const struct manhole_python head = {.mode = mode, .flags = MANHOLE_PYTHON_VALUE};
+    const struct manhole_python head = {
+        .mode = mode,
+        .flags = MANHOLE_PYTHON_VALUE | (session->read_line ? MANHOLE_PYTHON_INPUT : 0),
+    };
     size_t size = sizeof(head) + strlen(text);
     CLEANUP_FREE char *request = malloc(size);
     *ret = (struct session_answer){0};

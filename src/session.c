@@ -22,6 +22,7 @@
 struct running {
     uint32_t id;
     bool interrupted;   /* by Ctrl-C; the second one leaves */
+    bool reads;         /* it waits for a line of the user's */
     bool told;          /* how to leave */
     deadline_t tell_at; /* when an unanswered interrupt is worth a word */
     bool told_stopped;  /* that the process does not run at all */
@@ -81,7 +82,7 @@ static void take_part(struct session_parts *parts, const struct client_frame *fr
 }
 
 /* True when the frame ends the command. */
-static bool take_frame(struct session *session, const struct running *running,
+static bool take_frame(struct session *session, struct running *running,
                        const struct client_frame *frame, struct session_answer *answer)
 {
     switch (frame->type) {
@@ -103,6 +104,10 @@ static bool take_frame(struct session *session, const struct running *running,
     case MANHOLE_TRACEBACK:
         if (frame->id == running->id && session->parts)
             take_part(session->parts, frame);
+        return false;
+    case MANHOLE_WANT_INPUT:
+        running->reads = frame->id == running->id && session->read_line;
+        running->interrupted = running->told = false; /* it has taken that */
         return false;
     case MANHOLE_BYE:
         answer->ended = true;
@@ -153,6 +158,23 @@ static bool take_signals(struct session *session, struct running *running)
     return leave;
 }
 
+/* True when the user leaves. */
+static bool read_for_command(struct session *session, struct running *running)
+{
+    CLEANUP_FREE char *line = NULL;
+    enum session_input input = session->read_line(session->reader, &line);
+    if (input == INPUT_LEFT)
+        return true;
+    if (input == INPUT_DISTURBED)
+        return false;
+    running->reads = false;
+    if (input == INPUT_INTERRUPTED)
+        return take_interrupt(session, running);
+    /* What cannot be sent is not answered: the user can interrupt it. */
+    error_destroy(client_send(session->client, MANHOLE_INPUT, line, line ? strlen(line) : 0, NULL));
+    return false;
+}
+
 /* How long to sleep, ms: until something that does not come is worth a word, or for ever. */
 static int wait_ms(const struct session *session, const struct running *running)
 {
@@ -193,6 +215,14 @@ static struct error *follow(struct session *session, struct running *running,
                 return NULL;
         if (client_closed(session->client))
             return client_lost(session->client);
+        if (running->reads) {
+            if (read_for_command(session, running)) {
+                answer->left = true;
+                return NULL;
+            }
+            client_pump(session->client);
+            continue;
+        }
         struct pollfd fds[] = {
             {.fd = client_fd(session->client), .events = client_events(session->client)},
             {.fd = session->signal_fd, .events = POLLIN},

@@ -20,6 +20,15 @@ struct session_parts {
     char *traceback; /* not yet safe for a terminal */
 };
 
+/* How the user took it that a command reads a line. */
+enum session_input {
+    INPUT_LINE,        /* he gave one */
+    INPUT_END,         /* the end of the input */
+    INPUT_INTERRUPTED, /* Ctrl-C */
+    INPUT_LEFT,        /* he is asked to end */
+    INPUT_DISTURBED,   /* there is something else from the manhole, which may have gone on */
+};
+
 struct session {
     struct client *client;
     const struct process *process; /* NULL: out of sight */
@@ -29,6 +38,9 @@ struct session {
     uint64_t max_pause_us; /* how long threads may be held (.frozen) */
     bool read_only;        /* what would write to the program, or call a function, is refused */
     struct session_parts *parts; /* where those of the running request go; NULL: nowhere */
+    /* Reads a line for a command, with its newline, malloc'ed. NULL: commands read nothing. */
+    enum session_input (*read_line)(void *reader, char **ret);
+    void *reader;
 };
 
 /* What was executed when it was ended, by a signal or an interrupt. */

@@ -3,6 +3,7 @@
 #include "src/message.h"
 
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 void terminal_init(struct terminal *terminal, FILE *out)
@@ -65,10 +66,32 @@ static void write_byte(struct terminal *terminal, char byte)
     terminal->pending_size = 0;
 }
 
+/* Only what a prompt may be made of: no tabs, no control characters. */
+static void keep_open_text(struct terminal *terminal, const char *text, size_t size)
+{
+    char *kept = terminal->open_text;
+    size_t used = terminal->line_open ? strlen(kept) : 0;
+    bool fits = used || !terminal->line_open;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '\n') {
+            used = 0;
+            fits = true;
+            continue;
+        }
+        fits = fits && (unsigned char)text[i] >= 0x20 && used + 1 < sizeof(terminal->open_text);
+        if (fits)
+            kept[used++] = text[i];
+        else
+            used = 0;
+    }
+    kept[used] = '\0';
+}
+
 void terminal_write(struct terminal *terminal, const char *text, size_t size)
 {
     if (!size)
         return;
+    keep_open_text(terminal, text, size);
     if (terminal->is_tty)
         for (size_t i = 0; i < size; i++)
             write_byte(terminal, text[i]);

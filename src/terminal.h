@@ -14,6 +14,8 @@ struct terminal {
     FILE *out;
     bool is_tty;
     bool line_open; /* the last byte written was no newline */
+    char
+        open_text[160]; /* what that line shows so far, as it was given; "": nothing, or too much */
     /* A UTF-8 sequence of which not all bytes have come yet. */
     char pending[5];
     size_t pending_size;

@@ -259,7 +259,6 @@ while not os.path.exists("'"$PWD"'/go"): time.sleep(0.01)
 f = lambda: [kept, f]
 x = [f, f()]; os.write(1, b"direct\n"); print("a\x1bb", len("\udc80"))
 raise ValueError("\x1b[31m")
-input()
 exit()' >&8
     wait_until 20 grep -q 'firstsecond' session.out
     touch go
@@ -267,7 +266,6 @@ exit()' >&8
     exec 8>&-
     refute grep -q '^log [0-9]\|^direct' session.out
     grep -q 'ValueError: \\x1b\[31m' session.out
-    grep -q 'the console has no standard input' session.out
     grep -q '^direct$' "$out"
     a_session
     a_session
@@ -333,6 +331,87 @@ waits_for_room() {
         [[ $(cat "$task/comm") == mh-python && $(cat "$task/syscall") == '1 '* ]] && return
     done
     return 1
+}
+
+# --- Input. ---
+
+@test "what the session reads is the client's next line, to the end of input; pdb works so, and the program's input is its own" {
+    start_python python_program
+    run -0 "$ATTACH" --install "$pid"
+    run -0 timeout 60 socat -t 20 - "UNIX-CONNECT:/tmp/manhole-$pid" < <(
+        cat <<'END'
+name = input("name? ")
+Gröte
+name
+sys.stdin.readline(3), sys.stdin.readline(), sys.stdin.readlines is not None
+abcdef
+import pdb
+def f(n):
+    m = n * 2
+    return 1 / (m - 4)
+
+f(2)
+pdb.post_mortem(sys.last_traceback)
+p n, m
+q
+def g(n):
+    pdb.set_trace()
+    return n + 1
+
+g(41)
+p "n", n
+c
+sum(len(sys.stdin.readline()) for _ in range(8000))
+END
+        # Much more than is kept of what the client sends, while one statement reads it.
+        yes 'a line of 23 characters' | head -n 8000
+        echo 'len(input()), "long"'
+        printf '%0300000d\n' 0
+        printf '%s\n' '[line for line in sys.stdin], input()' one two
+    )
+    assert_line ">>> name? >>> 'Gröte'"
+    assert_line ">>> ('abc', 'def\n', True)"
+    assert_line '(Pdb) (2, 4)'
+    assert_line "(Pdb) ('n', 41)"
+    assert_line '(Pdb) 42'
+    assert_line ">>> (300000, 'long')"
+    assert_line '>>> 192000'
+    assert_line 'EOFError: EOF when reading a line'
+    tell still here
+    assert_equal "$reply" 'echo still here'
+    # A script has nothing to read from.
+    run -1 "$ATTACH" --eval 'sys.stdin.read()' --eval 'input("? ")' "$pid" <<<'a line'
+    assert_line "''"
+    assert_line 'EOFError: EOF when reading a line'
+    # Who is gone does not keep the code waiting.
+    /usr/bin/python3 -c '
+import socket, sys
+client, got = socket.socket(socket.AF_UNIX), b""
+client.connect(sys.argv[1])
+client.sendall(b"while True: name = input(\"name? \")\n\n")
+while b"name? " not in got:
+    got += client.recv(4096)' "/tmp/manhole-$pid"
+    wait_until 20 not of_python
+    run -0 "$ATTACH" --uninstall "$pid"
+}
+
+@test "at the terminal what a command reads is typed behind what it shows; Ctrl-C interrupts it, Ctrl-D ends the input" {
+    start_python python_program
+    at_terminal <<'END'
+expect(r"python3>>> ")
+type("name = input('na' + 'me? ')\r"); expect(r"name\? "); type("Gr\u00f6tx\x7fe\r"); expect(">>> ")
+type("name\r"); expect("'Gr\u00f6te'"); expect(">>> ")
+type("input('whi' + 'ch? ')\r"); expect(r"which\? "); type("\x04"); expect("EOFError"); expect(">>> ")
+type("input('whi' + 'ch? ')\r"); expect(r"which\? "); type("\x03"); expect("KeyboardInterrupt"); expect(">>> ")
+type("import pdb\r"); expect(">>> ")
+type("def f(n): return 1 / n\r"); expect(r"\.\.\. "); type("\r"); expect(">>> ")
+type("f(0)\r"); expect("ZeroDivisionError"); expect(">>> ")
+type("pdb.post_mortem(sys.last_traceback)\r"); expect(r"\(Pdb\) "); type("p 'n', n\r"); expect(r"\('n', 0\)"); expect(r"\(Pdb\) ")
+type("\x03"); expect("--KeyboardInterrupt--"); expect(r"\(Pdb\) ")
+type("p 'n', n\r"); expect(r"\('n', 0\)"); expect(r"\(Pdb\) "); type("q\r"); expect(">>> ")
+type("6 * 7\r"); expect(r"42\s"); expect(">>> ")
+type("exit()\r"); expect("left: process")
+END
 }
 
 # at_terminal: a script of tests/tools/terminal.py types at a console for $pid.
