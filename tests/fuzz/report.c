@@ -41,8 +41,7 @@ static void page_end(struct page *page)
         abort();
     for (const char *at = page->text; *at;) {
         size_t length = message_utf8_length(at, &character);
-        if (!length || (character < 0x20 && character != '\n') ||
-            (character >= 0x7f && character < 0xa0))
+        if (!length || (character != '\n' && message_is_control(character)))
             abort();
         at += length;
     }
