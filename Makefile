@@ -213,6 +213,14 @@ soak:
 
 include tests/fuzz/fuzz.mk
 
+# Attaching inside an older Debian, made once below build/ (root, debootstrap, the archive's keyring).
+OLD_DEBIAN := build/bullseye
+$(OLD_DEBIAN)/made:
+	debootstrap --variant=minbase bullseye $(@D) && touch $@
+.PHONY: any-libc
+any-libc: $(OLD_DEBIAN)/made
+	@$(MAKE) --no-print-directory check SUITES=tests/any_libc.bats
+
 .PHONY: demo
 demo:
 	@$(MAKE) --no-print-directory all
@@ -300,6 +308,7 @@ help:
 	@echo 'make demo                both jobs, on a redis-server of its own under load'
 	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
 	@echo 'make soak                the same, with the full number of rounds where tests are about numbers'
+	@echo 'make any-libc            attaching inside a Debian 11 (debootstrap; root)'
 	@echo 'make bench               what a dump and an answer in C cost, next to gdb and eu-stack'
 	@echo 'make fuzz                each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZERS="maps elf": only these'
 	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
