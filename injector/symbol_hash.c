@@ -135,7 +135,12 @@ static bool find_by_hash(const struct search *search)
                    &number))
         return false;
     uint64_t chains = buckets + (uint64_t)counts[0] * 4;
-    for (uint32_t steps = 0; number && number < counts[1] && steps < SYMBOLS_MAX; steps++) {
+    /* A symbol met before, set anew at each power of 2: chains may be circular. */
+    uint32_t mark = 0;
+    for (uint32_t steps = 0; number && number != mark && number < counts[1] && steps < SYMBOLS_MAX;
+         steps++) {
+        if (!(steps & (steps - 1)))
+            mark = number;
         if (is_wanted(search, number))
             return true;
         if (!read_word(search->reader, chains + (uint64_t)number * 4, &number))
