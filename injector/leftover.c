@@ -53,15 +53,11 @@ static bool mailbox_u32(const struct loan_site *site, unsigned offset, uint32_t 
                        sizeof(*ret)) == sizeof(*ret);
 }
 
-/* The region is there, and is ours: what the target itself may have mapped at the same place since
-   has no such mark. */
+/* All of the region is there. */
 static bool region_exists(const struct loan_site *site)
 {
     const struct loan_region *region = &site->parameters.region;
-    uint64_t magic;
-    if (remote_read(site->process, region->mailbox + MAILBOX_MAGIC, &magic, sizeof(magic)) !=
-            sizeof(magic) ||
-        magic != (MAILBOX_MAGIC_VALUE ^ region->mailbox))
+    if (!loan_region_is_marked(site))
         return false;
     CLEANUP_MAPS struct maps *maps = NULL;
     struct error *error = maps_read(site->process, &maps);

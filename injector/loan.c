@@ -6,6 +6,7 @@
 #include "injector/seccomp.h"
 #include "injector/snapshot.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -122,9 +123,18 @@ static struct error *send(struct loan_site *site, struct tracee *tracee)
 
 /* --- Out of the stub. --- */
 
+bool loan_region_is_marked(const struct loan_site *site)
+{
+    uint64_t mailbox = site->parameters.region.mailbox, magic;
+    return remote_read(site->process, mailbox + MAILBOX_MAGIC, &magic, sizeof(magic)) ==
+               sizeof(magic) &&
+           magic == (MAILBOX_MAGIC_VALUE ^ mailbox);
+}
+
 static bool read_donor_state(const struct loan_site *site, uint32_t *ret)
 {
-    return remote_read(site->process, site->parameters.region.mailbox + MAILBOX_DONOR_STATE, ret,
+    return loan_region_is_marked(site) &&
+           remote_read(site->process, site->parameters.region.mailbox + MAILBOX_DONOR_STATE, ret,
                        sizeof(*ret)) == sizeof(*ret);
 }
 
@@ -169,18 +179,6 @@ static struct error *bring_home(struct loan_site *site, struct tracee *tracee)
     return error ? error : tracee_set_registers(tracee, &site->parameters.home);
 }
 
-/* A handler that interrupted the stub on its way home returns into it. */
-static bool stack_leads_into(const struct loan_site *site, const struct thread_snapshot *thread)
-{
-    for (size_t at = 0; at + 8 <= thread->stack.size; at += 8) {
-        uint64_t word;
-        memcpy(&word, thread->stack.bytes + at, sizeof(word));
-        if (word - site->stub.address < site->stub.size)
-            return true;
-    }
-    return false;
-}
-
 bool loan_thread_is_out(const struct loan_site *site, struct tracee *tracee)
 {
     struct arch_regset regset;
@@ -195,19 +193,38 @@ bool loan_thread_is_out(const struct loan_site *site, struct tracee *tracee)
         error_destroy(error);
         return false;
     }
+    const struct memory_slice *stack = &snapshot->threads[0].stack;
     return arch_stub_place(&regset, site->stub.address) == STUB_OUTSIDE &&
-           !stack_leads_into(site, &snapshot->threads[0]);
+           !arch_stack_leads_into_stub(&site->parameters, site->stub.address, stack->bytes,
+                                       stack->size);
 }
 
-/* What pthread_create returned to a thread that is at home already. */
-static int result_in_mailbox(const struct loan_site *site)
+/* What came of the work of a thread that is at home already. Without a region it had no room for
+   one, and has taken the reason with it: most likely something else is there by now. */
+static int result_of_work(const struct loan_site *site)
 {
     int32_t result;
-    if (site->parameters.work == LOAN_CREATE_THREAD &&
+    if (site->parameters.work == LOAN_UNMAP)
+        return 0;
+    if (loan_region_is_marked(site) &&
         remote_read(site->process, site->parameters.region.mailbox + MAILBOX_CREATE_RESULT, &result,
                     sizeof(result)) == sizeof(result))
         return result;
-    return 0;
+    return EEXIST;
+}
+
+/* Inside pthread_create, or what that called. */
+static bool is_creating(const struct loan_site *site)
+{
+    return site->parameters.work == LOAN_CREATE_THREAD && loan_region_is_marked(site) &&
+           !mailbox_says_parked(site);
+}
+
+static void note_return(const struct loan_site *site, struct loan_report *report)
+{
+    report->outcome = LOAN_DONE;
+    report->went_alone = true;
+    report->result = result_of_work(site);
 }
 
 /*
@@ -229,12 +246,9 @@ static bool fetch(struct loan_site *site, struct tracee *tracee, struct error **
     case STUB_OUTSIDE:
         /* Inside pthread_create, in a handler of a signal that the loan lets through, or at home.
          */
-        if ((site->parameters.work == LOAN_CREATE_THREAD && !mailbox_says_parked(site)) ||
-            !loan_thread_is_out(site, tracee))
+        if (is_creating(site) || !loan_thread_is_out(site, tracee))
             return false;
-        report->outcome = LOAN_DONE;
-        report->went_alone = true;
-        report->result = result_in_mailbox(site);
+        note_return(site, report);
         return true;
     case STUB_WORKING:
     case STUB_LEAVING:
@@ -248,8 +262,18 @@ static uint64_t longer(uint64_t us)
     return us < LONGEST_US ? 2 * us : us;
 }
 
-/* Waits for the stub and fetches the thread. It is stopped, and at home, when outcome is
-   LOAN_DONE. */
+/*
+ * Lets the thread find home by itself, untraced: traced, it stops for each signal until we pass it
+ * on, and where signals come faster than it gets a processor that would be all it ever does.
+ */
+static struct error *leave_alone(struct loan_site *site, struct tracee *tracee, uint64_t us)
+{
+    tracee_detach(tracee, deadline_after_us(STOP_US));
+    pause_us(us);
+    return tracee_seize(site->process, tracee->tid, tracee);
+}
+
+/* Waits for the stub and fetches the thread. It is at home when outcome is LOAN_DONE. */
 static struct error *wait_and_fetch(struct loan_site *site, struct tracee *tracee,
                                     deadline_t deadline, struct loan_report *report)
 {
@@ -263,21 +287,25 @@ static struct error *wait_and_fetch(struct loan_site *site, struct tracee *trace
             report->outcome = LOAN_AWAY;
             return NULL;
         }
+        /* What is done makes no more waiting: the thread itself needs the time. */
+        bool done = work_is_done(site);
         if (!error)
-            error = tracee_continue(tracee);
+            error = done ? leave_alone(site, tracee, settle) : tracee_continue(tracee);
         if (error && error->kind == ERROR_DEADLINE && !deadline_passed(deadline)) {
             error_destroy(error); /* in a wait of the kernel that cannot be interrupted */
             error = NULL;
         }
+        if (error && error->kind == ERROR_NO_PROCESS && done) {
+            error_destroy(error); /* at home it had nothing more to do, and ended */
+            note_return(site, report);
+            return NULL;
+        }
         if (error)
             return error;
-        /* What is done makes no more waiting: the thread itself needs the time. */
-        if (work_is_done(site)) {
-            pause_us(settle);
+        if (done)
             settle = longer(settle);
-        } else {
+        else
             patience = longer(patience);
-        }
     }
 }
 
@@ -293,7 +321,7 @@ static struct error *borrow(struct loan_site *site, struct tracee *tracee, deadl
     }
     if (!error && report->outcome == LOAN_DONE &&
         (site->parameters.work == LOAN_UNMAP || report->result))
-        loan_clear_caves(site, tracee->tid);
+        loan_clear_caves(site, tracee->seized ? tracee->tid : 0);
     return error;
 }
 

@@ -35,7 +35,8 @@ struct loan_report {
     enum loan_outcome outcome;
     const char *reason;  /* static text; of LOAN_REFUSED */
     bool for_good;       /* of LOAN_REFUSED: that will not change */
-    int result;          /* of LOAN_DONE */
+    int result;          /* of LOAN_DONE; EEXIST also when there was no room, for any reason, and it
+                            went alone */
     bool went_alone;     /* it was at home before we fetched it */
     uint64_t stopped_us; /* from the stop to the release */
 };
@@ -53,6 +54,10 @@ struct error *loan_try(struct loan_site *site, pid_t tid, enum loan_work work, l
 
 /* True when a stopped thread is neither in the stub nor in a handler that will return into it. */
 bool loan_thread_is_out(const struct loan_site *site, struct tracee *tracee);
+
+/* True when the region is there, and ours: what the target itself may have mapped at the same place
+   has no such mark. */
+bool loan_region_is_marked(const struct loan_site *site);
 
 /* Zeros into the caves of a site that no thread is in. `tid`: see remote_write. */
 void loan_clear_caves(struct loan_site *site, pid_t tid);

@@ -51,7 +51,7 @@ void arch_stub_build(const struct loan_parameters *parameters, void *buffer);
 
 /*
  * Is this a stub that an earlier manhole-attach of this very build left? Then fills in work,
- * region, donor and bootstrap; `bytes` are arch_stub_size() many.
+ * region, donor and bootstrap, and of home the stack pointer; `bytes` are arch_stub_size() many.
  */
 bool arch_stub_recognize(const void *bytes, struct loan_parameters *ret);
 
@@ -81,6 +81,14 @@ enum stub_place arch_stub_place(const struct arch_regset *regset, uint64_t stub)
  * munmap).
  */
 int arch_stub_result(const struct arch_regset *regset);
+
+/*
+ * Is there a signal frame on these bytes of the thread's stack that leads back into the stub, of a
+ * handler that interrupted it on its way home? Other words may well point there: the kernel puts
+ * the address of the thread's last page fault into every signal frame, and that was in the stub.
+ */
+bool arch_stack_leads_into_stub(const struct loan_parameters *parameters, uint64_t stub,
+                                const uint8_t *stack, size_t size);
 
 /* True when code begins with the system call that ends a signal handler: rt_sigreturn. */
 bool arch_is_signal_trampoline(const uint8_t *code, size_t length);

@@ -13,6 +13,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+#include <ucontext.h>
 
 extern const uint8_t arch_x86_64_stub[], arch_x86_64_stub_entry[], arch_x86_64_stub_park[],
     arch_x86_64_stub_leave[], arch_x86_64_stub_end[], arch_x86_64_bootstrap[],
@@ -194,6 +195,7 @@ bool arch_stub_recognize(const void *bytes, struct loan_parameters *ret)
         .donor = (pid_t)get(bytes, STUB_DONOR),
         .bootstrap = get(bytes, STUB_BOOTSTRAP),
     };
+    user_regs(&ret->home)->rsp = get(bytes, STUB_HOME_SP);
     return true;
 }
 
@@ -221,6 +223,19 @@ enum stub_place arch_stub_place(const struct arch_regset *regset, uint64_t stub)
 int arch_stub_result(const struct arch_regset *regset)
 {
     return (int)user_regs_const(regset)->rbx;
+}
+
+/* In the signal frame (ucontext_t) the program counter follows the stack pointer, which is the
+   thread's own wherever a handler may interrupt the stub (stub.S). */
+bool arch_stack_leads_into_stub(const struct loan_parameters *parameters, uint64_t stub,
+                                const uint8_t *stack, size_t size)
+{
+    _Static_assert(REG_RIP == REG_RSP + 1, "gregset_t of <sys/ucontext.h>");
+    uint64_t home_sp = user_regs_const(&parameters->home)->rsp;
+    for (size_t at = 0; at + 16 <= size; at += 8)
+        if (get(stack, at) == home_sp && get(stack, at + 8) - stub < arch_stub_size())
+            return true;
+    return false;
 }
 
 bool arch_is_signal_trampoline(const uint8_t *code, size_t length)
