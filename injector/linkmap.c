@@ -1,6 +1,7 @@
 #include "injector/linkmap.h"
 
 #include "injector/cleanup.h"
+#include "injector/deadline.h"
 #include "injector/pages.h"
 
 #include <elf.h>
@@ -9,10 +10,13 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* A list that is longer was changed while we read it, or is no list. */
 #define OBJECTS_MAX 65536
 #define DYNAMIC_MAX 512
+/* How long a list is read again that changes meanwhile. */
+#define LIST_US 500000
 
 /*
  * Reads for the whole list, and again for each name that is looked for in it: ten times what the
@@ -263,21 +267,20 @@ static struct error *read_objects(struct linkmap *linkmap, const struct maps *ma
     if (!read_exactly(linkmap->process, linkmap->debug, &debug, sizeof(debug)))
         return error_create(ERROR_PARTIAL, 0, "the loader's list of process %d cannot be read",
                             linkmap->process->pid);
-    /* An entry met before, set anew whenever their number has doubled: lists may be circular. */
-    uint64_t entry = (uint64_t)(uintptr_t)debug.r_map, mark = 0;
+    /* Each entry points back to the one before: in no circle, and in no list that changed. */
+    uint64_t entry = (uint64_t)(uintptr_t)debug.r_map, before = 0;
     while (entry) {
         struct link_map raw;
-        if (entry == mark || linkmap->count == OBJECTS_MAX ||
-            !read_kept(linkmap, entry, &raw, sizeof(raw)))
-            return error_create(ERROR_PARTIAL, 0,
+        if (linkmap->count == OBJECTS_MAX || !read_kept(linkmap, entry, &raw, sizeof(raw)) ||
+            (uint64_t)(uintptr_t)raw.l_prev != before)
+            return error_create(ERROR_PARTIAL, EAGAIN,
                                 "the loader's list of process %d changed while it was read: try "
                                 "again",
                                 linkmap->process->pid);
-        if (!(linkmap->count & (linkmap->count - 1)))
-            mark = entry;
         struct error *error = append_object(linkmap, maps, entry, &raw);
         if (error)
             return error;
+        before = entry;
         entry = (uint64_t)(uintptr_t)raw.l_next;
     }
     return NULL;
@@ -298,13 +301,9 @@ static const struct loaded *find_loader(const struct linkmap *linkmap, uint64_t 
     return base ? linkmap_find(linkmap, base) : NULL;
 }
 
-struct error *linkmap_read(const struct process *process, const struct maps *maps,
-                           struct linkmap **ret)
+static struct error *read_once(const struct process *process, const struct maps *maps,
+                               const struct auxiliary *auxiliary, struct linkmap **ret)
 {
-    struct auxiliary auxiliary = {0};
-    struct error *error = read_auxiliary(process, &auxiliary);
-    if (error)
-        return error;
     CLEANUP_LINKMAP struct linkmap *linkmap = calloc(1, sizeof(*linkmap));
     if (!linkmap)
         return error_no_memory();
@@ -314,7 +313,7 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
     if (!linkmap->pages || !linkmap->reads_left)
         return error_no_memory();
     *linkmap->reads_left = READS_MAX;
-    error = find_debug(linkmap, &auxiliary, &linkmap->debug);
+    struct error *error = find_debug(linkmap, auxiliary, &linkmap->debug);
     if (!error)
         error = read_objects(linkmap, maps);
     if (error)
@@ -322,7 +321,7 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
 
     find_libc(linkmap);
     linkmap->permanent = linkmap->count;
-    const struct loaded *loader = find_loader(linkmap, auxiliary.base);
+    const struct loaded *loader = find_loader(linkmap, auxiliary->base);
     if (loader) {
         linkmap->loader_start = loader->start;
         linkmap->loader_end = loader->end;
@@ -335,6 +334,25 @@ struct error *linkmap_read(const struct process *process, const struct maps *map
     *ret = linkmap;
     linkmap = NULL;
     return NULL;
+}
+
+/* A program that loads and unloads all the time changes its list while we read it. */
+struct error *linkmap_read(const struct process *process, const struct maps *maps,
+                           struct linkmap **ret)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    struct auxiliary auxiliary = {0};
+    struct error *error = read_auxiliary(process, &auxiliary);
+    if (error)
+        return error;
+    deadline_t deadline = deadline_after_us(LIST_US);
+    error = read_once(process, maps, &auxiliary, ret);
+    while (error && error->errnum == EAGAIN && !deadline_passed(deadline)) {
+        error_destroy(error);
+        nanosleep(&pause, NULL); /* woken early or not, it is read again */
+        error = read_once(process, maps, &auxiliary, ret);
+    }
+    return error;
 }
 
 void linkmap_destroy(struct linkmap *linkmap)

@@ -46,7 +46,8 @@ struct linkmap {
 
 /*
  * Reads the link map. Errors: ERROR_UNSUPPORTED (a static program, which has no dynamic loader; or
- * one that has not started yet), ERROR_NO_PROCESS, ERROR_PARTIAL (inconsistent memory: try again).
+ * one that has not started yet), ERROR_NO_PROCESS, ERROR_PARTIAL (inconsistent memory, or a list
+ * that changed whenever it was read for half a second).
  */
 struct error *linkmap_read(const struct process *process, const struct maps *maps,
                            struct linkmap **ret) MUST_CHECK;
