@@ -34,7 +34,7 @@ PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light g
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
 	clang libclang-rt-14-dev clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
 	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg libpython3.11-dev \
-	postgresql-15 dpkg-dev python3-flask
+	postgresql-15 dpkg-dev python3-flask libjemalloc2 libtcmalloc-minimal4
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)
 PACKAGES_LINT := clang-tidy cppcheck
 
@@ -178,8 +178,20 @@ PROGRAMS := build/programs
 $(PROGRAMS)/tried: tests/build_programs
 	@tests/build_programs $(@D) && touch $@
 
+# A program of several files is made anew when any of them changes.
+$(BUILD)/targets/churn $(BUILD)/targets/churn_musl: $(wildcard tests/targets/churn*.c tests/targets/parts/churn*)
+
+# The same program, but it borrows any thread, wherever that is: tests/churn shows what safe points are for.
+UNCHECKED := $(BUILD)/unchecked
+$(UNCHECKED)/safepoint.o: injector/safepoint.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) -DSAFEPOINT_UNCHECKED $(CFLAGS) -MMD -MP -c -o $@ $<
+$(UNCHECKED)/manhole-attach: $(UNCHECKED)/safepoint.o $(SRC_OBJECTS) $(BUILD)/libinjector.a $(BUILD)/libmanhole.so
+	@cp $(BUILD)/libmanhole.so $(@D)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.so,$^) $(LIBRARIES)
+
 .PHONY: targets
-targets: $(TARGETS) $(PROGRAMS)/tried
+targets: $(TARGETS) $(UNCHECKED)/manhole-attach $(PROGRAMS)/tried
 
 # --- Dependencies. ---
 
@@ -220,6 +232,16 @@ $(OLD_DEBIAN)/made:
 .PHONY: any-libc
 any-libc: $(OLD_DEBIAN)/made
 	@$(MAKE) --no-print-directory check SUITES=tests/any_libc.bats
+
+# --- Churn. ---
+
+# 1000 rounds of attach, eval and uninstall in a program that does everything at once, with each allocator; then the
+# same without safe points, until the program comes to harm.
+.PHONY: churn
+churn:
+	@$(MAKE) --no-print-directory all targets
+	@BUILD='$(abspath $(BUILD))' tests/churn
+	@BUILD='$(abspath $(BUILD))' UNCHECKED=1 tests/churn
 
 .PHONY: demo
 demo:
@@ -309,6 +331,7 @@ help:
 	@echo 'make check               all tests; SUITES="tests/dump.bats": only these; JOBS=1: one by one'
 	@echo 'make soak                the same, with the full number of rounds where tests are about numbers'
 	@echo 'make any-libc            attaching inside a Debian 11 (debootstrap; root)'
+	@echo 'make churn               1000 attaches to a program that does everything at once, with four allocators'
 	@echo 'make bench               what a dump and an answer in C cost, next to gdb and eu-stack'
 	@echo 'make fuzz                each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZERS="maps elf": only these'
 	@echo 'make install             into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); as root'
@@ -324,4 +347,4 @@ help:
 clean:
 	rm -rf $(BUILD)
 
--include $(INJECTOR_OBJECTS:.o=.d) $(SRC_OBJECTS:.o=.d) $(PAYLOAD_OBJECTS:.o=.d) $(TARGETS:=.d)
+-include $(UNCHECKED)/safepoint.d $(INJECTOR_OBJECTS:.o=.d) $(SRC_OBJECTS:.o=.d) $(PAYLOAD_OBJECTS:.o=.d) $(TARGETS:=.d)

@@ -2,6 +2,7 @@
 
 # A quarter of it without `make soak`.
 ROUNDS=${ROUNDS:-$((${SOAK:-0} ? 100 : 10))}
+CHURN=$((${SOAK:-0} ? 50 : 5))
 
 setup() {
     load helpers
@@ -66,4 +67,18 @@ anonymous_count() {
 
 under_load() {
     (($(redis-cli -s "$redis_socket" info clients | sed -n 's/^connected_clients:\([0-9]*\).*/\1/p') > 10))
+}
+
+# The long form is `make churn`.
+@test "$CHURN rounds each in a program that allocates, loads, forks, throws and takes signals all the time: it is as before" {
+    # With glibc's malloc and exceptions, other allocators, and another C library.
+    ROUNDS=$CHURN run "$TOP/tests/churn"
+    assert_success
+    assert_line --regexp '^musl +'"$CHURN"' rounds'
+}
+
+@test "without safe points the same program comes to harm" {
+    UNCHECKED=1 ROUNDS=100 run "$TOP/tests/churn" glibc
+    assert_success
+    assert_line --regexp '^    (bad |it hangs: |it was ended by |manhole-attach )'
 }
