@@ -256,3 +256,34 @@ leaves() {
     assert_success
     is_as_before
 }
+
+# --- Places. ---
+
+
+@test "all namespaces at once: another pid, mount, net and user" {
+    unshare --user --map-root-user --mount --pid --net --fork true 2>/dev/null || skip "no user namespaces here"
+    start_quietly "$(command -v unshare)" --user --map-root-user --mount --pid --net --fork --kill-child sh -c '
+        mount -t proc proc /proc && mount -t tmpfs none /tmp && exec "$0"' "$TARGETS/poller"
+    wait_until 20 grep -qs '^ready' "$output_file"
+    pid=$(tr -d ' ' <"/proc/$pid/task/$pid/children")
+    works
+}
+
+@test "a /tmp that is read-only, one that is full, and none" {
+    local reason
+    for reason in 'ro:4:EROFS' 'size=4k,nr_inodes=1:1:ENOSPC' 'none:2:ENOENT'; do
+        # shellcheck disable=SC2016
+        start_quietly "$UNSHARED" --mount sh -c '
+            mkdir -p "$1/root" && mount -t tmpfs none "$1/root" && cd "$1/root" && mkdir proc lib64 lib usr tmp &&
+            mount --rbind /lib lib && mount --rbind /lib64 lib64 && mount --rbind /usr usr && cp "$2" . &&
+            mount -t proc proc proc &&
+            if [ "$3" = none ]; then rmdir tmp; else mount -t tmpfs -o "$3" none tmp; fi && exec chroot . /poller
+            ' sh "$BATS_TEST_TMPDIR" "$TARGETS/poller" "${reason%%:*}"
+        wait_until 20 grep -qs '^ready' "$output_file"
+        attach --install # for what a first thread leaves
+        before=$(belongings)
+        refuses "$(cut -d : -f 2 <<<"$reason")" "cannot make the socket: ${reason##*:}"
+        end "$pid"
+        rm -f "$output_file"
+    done
+}
