@@ -8,8 +8,8 @@
 
 /* --- A worker that has done everything as soon as it was asked to. --- */
 
-static bool has_job;
-static uint8_t sum; /* of the bytes of the job: all of them are there */
+static bool has_job, asks; /* asks: for a line of input, before it is done */
+static uint8_t sum;        /* of the bytes of the job: all of them are there */
 int worker_replace(void)
 {
     return 0;
@@ -21,6 +21,24 @@ void worker_give(const struct job *job)
     has_job = true;
     for (size_t i = 0; i < job->size; i++)
         sum ^= (uint8_t)job->data[i];
+    asks = sum % 8 == 5;
+}
+bool input_asked(void)
+{
+    return asks;
+}
+void input_give(const char *line, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        sum ^= (uint8_t)line[i];
+    asks = false;
+}
+bool input_took_interrupt(void)
+{
+    return false;
+}
+void worker_forget_interrupt(void)
+{
 }
 bool worker_busy(void)
 {
@@ -28,6 +46,8 @@ bool worker_busy(void)
 }
 bool worker_take_result(enum job_result *result)
 {
+    if (asks)
+        return false;
     bool had = has_job;
     *result = sum % 64 == 63 ? JOB_QUIT : JOB_DONE;
     has_job = false;
@@ -38,7 +58,7 @@ void worker_interrupt(void)
 }
 bool worker_answering(void)
 {
-    return sum % 2;
+    return !asks && sum % 2;
 }
 bool worker_is_dead(void)
 {
@@ -111,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return 0;
     sum = data[0];
+    asks = false;
     if (!session_begin(ends[0], &peer))
         abort();
     converse(ends[1], data + 1, size - 1);
