@@ -124,7 +124,7 @@ while True:
 END_OF_PYTHON
     start /usr/bin/python3 "$BATS_TEST_TMPDIR/server.py" "$BATS_TEST_TMPDIR/socket"
     local i
-    for i in $(seq "$(scaled 100)"); do
+    for i in $(seq "$(scaled 30)"); do
         run timeout 60 "$ATTACH" --eval help --eval 1+1 "$BATS_TEST_TMPDIR/socket"
         ((status <= 7)) || fail "round $i: status $status: $(cat -v <<<"$output")"
     done

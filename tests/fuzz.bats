@@ -20,7 +20,7 @@ need_fuzzers() {
     done
     # As make itself names the directory: only so does it know what is old.
     run -0 make -C "$TOP" --no-print-directory BUILD="${BUILD#"$TOP"/}" FUZZERS="${names[*]}" fuzzers
-    BUILD=$BUILD/fuzz JOBS=2 SEED=1 run -0 "$TOP/tests/fuzz/run" "$(scaled 20)" "${names[@]}"
+    BUILD=$BUILD/fuzz JOBS=2 SEED=1 run -0 "$TOP/tests/fuzz/run" "$(scaled 10)" "${names[@]}"
     for name in "${names[@]}"; do
         assert_line --regexp "^$name +[1-9][0-9]* executions, .*: no finding$"
         [[ $(ls "$TOP/tests/fuzz/corpus/$name") ]] || fail "$name has no corpus"
