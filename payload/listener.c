@@ -34,8 +34,8 @@
 #define LOST_STEP_MS 100
 /* Clients that are answered in one go, so that the one who is served has his turn. */
 #define ACCEPT_MAX 16
-/* What is always waited for: to be woken, clients, the session, what is printed for it. */
-#define FIXED_FDS 4
+/* What is always waited for: to be woken, clients, the session. */
+#define FIXED_FDS 3
 #define NO_MEMORY                                                                             \
     MANHOLE_BUSY ": the program has no memory left for a session; raise its limits (prlimit " \
                  "--as), then try again\n"
@@ -63,11 +63,11 @@ static struct {
 
 /* What is waited for, and what came of it. */
 struct events {
-    struct pollfd fds[FIXED_FDS + REDIRECT_EVENTS + QUEUE_MAX];
+    struct pollfd fds[FIXED_FDS + 1 + REDIRECT_EVENTS + QUEUE_MAX];
     const struct pollfd *of_queue;
     size_t waiting; /* of them */
 };
-enum fixed { BELL, CLIENTS, SESSION, PRINTED };
+enum fixed { BELL, CLIENTS, SESSION };
 
 /* For those who look from outside (manhole-attach --list): where we listen, "" when we do not. */
 MANHOLE_API char manhole_socket_path[108];
@@ -403,12 +403,15 @@ static void wait_for_events(uint32_t rings, struct events *events)
     fds[CLIENTS] =
         (struct pollfd){.fd = accepts ? state.endpoint.listening.fd : -1, .events = POLLIN};
     fds[SESSION] = session_events();
-    fds[PRINTED] = session_printed_events();
-    unsigned redirected = redirect_events(fds + FIXED_FDS);
-    struct pollfd *of_queue = fds + FIXED_FDS + redirected;
+    /* The others only where there are some: where RLIMIT_NOFILE is low, poll takes no more. */
+    unsigned count = FIXED_FDS;
+    fds[count] = session_printed_events();
+    count += fds[count].fd >= 0;
+    count += redirect_events(fds + count);
+    struct pollfd *of_queue = fds + count;
     events->of_queue = of_queue;
     events->waiting = queue_events(of_queue);
-    unsigned count = FIXED_FDS + redirected + (unsigned)events->waiting;
+    count += (unsigned)events->waiting;
     if (!has_socket() && !session_active() && count == FIXED_FDS) {
         bell_wait(rings, next_timeout());
         return;
