@@ -4,7 +4,7 @@
  * a list of loaded objects that goes round in a circle (from SIGUSR1 on). Tests run it under a path
  * that is no better.
  */
-// BUILD: -rdynamic
+// BUILD: -rdynamic -Wa,--no-warn
 #include <link.h>
 #include <signal.h>
 #include <stdio.h>
