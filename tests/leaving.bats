@@ -107,23 +107,23 @@ leaves_during() {
 }
 
 @test "a program that ends during a dump" {
-    leaves_during exit tool 3 --dump
-    leaves_during exit helper 3 --dump --freeze
+    leaves_during exit tool 2 --dump
+    leaves_during exit helper 2 --dump --freeze
 }
 
 @test "a program that ends during an attach" {
-    leaves_during exit helper 5 --install
-    leaves_during exit tool 3 --eval '1 + 1'
-    leaves_during exit helper 3 --uninstall
+    leaves_during exit helper 3 --install
+    leaves_during exit tool 2 --eval '1 + 1'
+    leaves_during exit helper 2 --uninstall
 }
 
 @test "a program that becomes another one during a dump" {
-    leaves_during exec tool 3 --dump
-    leaves_during exec helper 3 --dump --freeze
+    leaves_during exec tool 2 --dump
+    leaves_during exec helper 2 --dump --freeze
 }
 
 @test "a program that becomes another one during an attach" {
-    leaves_during exec helper 5 --install
-    leaves_during exec tool 3 --eval '1 + 1'
-    leaves_during exec helper 3 --uninstall
+    leaves_during exec helper 3 --install
+    leaves_during exec tool 2 --eval '1 + 1'
+    leaves_during exec helper 2 --uninstall
 }
