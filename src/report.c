@@ -354,7 +354,8 @@ struct error *report_create(struct process *process, const struct dump_options *
                             struct report *before, struct report **ret)
 {
     for (unsigned tries = 1;; tries++) {
-        struct error *error = create(process, options, before, ret);
+        /* What is known of the program before is of no use for another one. */
+        struct error *error = create(process, options, tries == 1 ? before : NULL, ret);
         if (!error || tries == PROGRAMS_MAX || process_is_same_program(process))
             return error;
         error_destroy(error);
