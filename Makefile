@@ -32,7 +32,7 @@ PACKAGES_BUILD := gcc g++ make pkg-config libunwind-dev libelf-dev libdw-dev lib
 PACKAGES_DEMO := redis-server redis-tools
 PACKAGES_TEST := bats bats-support bats-assert parallel jq python3 nginx-light gdb elfutils valgrind \
 	strace lld mold musl-tools tmux socat netcat-openbsd util-linux procps iproute2 binutils \
-	clang libclang-rt-14-dev clang-format mandoc mawk bsdextrautils xz-utils debuginfod dwz \
+	clang libclang-rt-14-dev clang-format mandoc mawk bsdextrautils xz-utils less debuginfod dwz \
 	nodejs golang-1.19-go rustc openjdk-17-jre-headless ecj chromium tcc python3.11-dbg libpython3.11-dev \
 	postgresql-15 dpkg-dev python3-flask libjemalloc2 libtcmalloc-minimal4
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_TEST)

@@ -43,7 +43,7 @@ in_own_tmp() {
 
 # inside COMMAND [ARGUMENT...]: runs it there.
 inside() {
-    nsenter --mount="/proc/$inside/ns/mnt" "$@"
+    nsenter --mount="/proc/$inside/ns/mnt" --root="/proc/$inside/root" "$@"
 }
 
 # listed PATTERN: one of the lines of the list inside matches.

@@ -15,6 +15,8 @@ python = ctypes.pythonapi
 for function in python.PyInterpreterState_Head, python.PyInterpreterState_ThreadHead, python.PyThreadState_Next:
     function.restype = ctypes.c_void_p
 python.PyInterpreterState_ThreadHead.argtypes = python.PyThreadState_Next.argtypes = [ctypes.c_void_p]
+# PyCF_ONLY_AST: what the interpreter makes once, when it first parses a line to point at its columns in a traceback.
+compile("0", "<none>", "eval", 0x400)
 kept = {}
 busy = False  # the program does so much meanwhile that its objects and threads are not to be counted
 
