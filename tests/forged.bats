@@ -95,7 +95,7 @@ END_OF_PYTHON
     # The JSON says the names as they are.
     run -0 timeout 60 "$ATTACH" --dump --format json "$pid"
     assert_equal "$(jq -r '.threads[0].frames[] | select(.language == "python") | .function' <<<"$output" | head -n 1)" \
-        $'\u009b1m\e[31mqualified'
+        $'\xc2\x9b1m\e[31mqualified'
 }
 
 @test "a server that answers with nonsense ends with a status of ours, in time" {
